@@ -1,0 +1,78 @@
+# make            the verbs, in pipeline order
+# Settings are words behind the verb: make train COMPETITION=dog-breed-identification minutes=30
+# VENV=DIR        the virtual environment (default .venv); VENV= (empty) uses the running Python as it is
+# PYTHON=…        the Python (3.11 or newer) that makes it
+
+VENV ?= .venv
+ifeq ($(VENV),)
+PYTHON ?= python3
+RUN := $(PYTHON)
+else
+PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3 python,$(if $(shell command -v $(name)),$(name))))
+RUN := $(VENV)/bin/python
+endif
+
+# What was typed behind the verb, as scripts read it. Make exports its words as well; the scripts read the arguments only.
+WORDS = $(patsubst COMPETITION=%,competition=%,$(filter-out VENV=% PYTHON=%,$(MAKEOVERRIDES)))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup all download explore prepare sample train improve submit board runs clean test lint format
+.SUFFIXES:
+
+help:
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+all: setup  ## the set-up where it is missing, then 01 to 07; minutes= is the budget of 05 and of 06, each
+	@$(RUN) scripts/all.py $(WORDS)
+
+download: setup  ## 01: the competition's files, from Kaggle, from source=PATH, or the embedded default
+	@$(RUN) scripts/01_download.py $(WORDS)
+
+explore: setup  ## 02: understand the problem, look at the data, write problem.toml and the tables
+	@$(RUN) scripts/02_explore.py $(WORDS)
+
+prepare: setup  ## 03: folds, the sample, the store of decoded pictures
+	@$(RUN) scripts/03_prepare.py $(WORDS)
+
+sample: setup  ## 04: train on the sample and check the pipeline
+	@$(RUN) scripts/04_train_sample.py $(WORDS)
+
+train: setup  ## 05: train on all; minutes= or epochs=, fold=0|all|full
+	@$(RUN) scripts/05_train.py $(WORDS)
+
+improve: setup  ## 06: try changes on the same fold, keep one only if it beats the noise
+	@$(RUN) scripts/06_improve.py $(WORDS)
+
+submit: setup  ## 07: predict, format, check, upload
+	@$(RUN) scripts/07_submit.py $(WORDS)
+
+board: setup  ## TensorBoard of one competition's runs, on loopback
+	@$(RUN) scripts/board.py $(WORDS)
+
+runs: setup  ## the runs of one competition, best first
+	@$(RUN) scripts/runs.py $(WORDS)
+
+clean: setup  ## remove derived data of one competition; raw/, runs/ and submissions/ stay unless asked (runs=true …)
+	@$(RUN) scripts/clean.py $(WORDS)
+
+test: setup  ## the tests
+	@$(RUN) -m pytest
+
+lint: setup  ## style and format
+	@$(RUN) -m ruff check . && $(RUN) -m ruff format --check .
+
+format: setup  ## mend style and format
+	@$(RUN) -m ruff check --fix . && $(RUN) -m ruff format .
+
+# The copy of requirements.txt inside is written last: the environment is remade when the text differs, or an install was cut.
+setup:
+ifneq ($(VENV),)
+	@cmp -s requirements.txt $(VENV)/requirements.txt || { \
+	  test -n "$(PYTHON)" || { echo "error: no python found: install Python 3.11 or newer, or name one with PYTHON=" >&2; exit 2; }; \
+	  $(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("error: $(PYTHON) is Python " + sys.version.split()[0] + "; 3.11 or newer is needed: name one with PYTHON=python3.12")' || exit 2; \
+	  echo "setup: making $(VENV) (a few minutes, once)"; \
+	  rm -rf $(VENV) && $(PYTHON) -m venv $(VENV) && \
+	  $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt \
+	    $$(command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/dev/null | grep -q GPU && grep '^tensorflow==' requirements.txt | sed 's/^tensorflow==/tensorflow[and-cuda]==/') && \
+	  cp requirements.txt $(VENV)/requirements.txt; }
+endif

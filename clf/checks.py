@@ -1,0 +1,218 @@
+"""The named checks of step 04: each passed, warned or failed, with its figure and what to do; and the forecast of step 05."""
+
+import dataclasses
+import math
+import resource
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from clf import data, folds, images, learn, metrics, paths, store, tables, train
+from clf.config import Config
+from clf.train import Material
+
+
+@dataclass(frozen=True)
+class Check:
+    """`state` is passed, warned (04 goes on) or failed (04 stops)."""
+
+    name: str
+    state: str
+    figure: str
+    advice: str
+
+
+def verdict(name: str, good: bool, figure: str, advice: str, otherwise: str = "failed") -> Check:
+    return Check(name, "passed" if good else otherwise, figure, "" if good else advice)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What the checks share: the sample's rows (training and held out) and a plan for them."""
+
+    place: paths.Place
+    settled: Config
+    source: Material
+    rows: np.ndarray
+    held_out: np.ndarray
+    plan: learn.Plan
+
+    def stream(self, augmentation: str | None = None):
+        return train.batches(self.settled, self.source, self.plan, self.rows, augmentation)
+
+    def learner(self) -> learn.Learner:
+        return train.make_learner(self.settled, self.source, self.plan)
+
+
+def bench(place: paths.Place, settled: Config, side: int, size: int) -> Bench:
+    """The first `size` rows of the nested sample: those of fold 0 are held out."""
+    source = train.material(place, side)
+    rows, held_out = (source.sample(part, round(size * len(part) / len(source.folds))) for part in folds.rows(source.folds, "0"))
+    return Bench(place, settled, source, rows, held_out, train.make_plan(settled, len(rows), 1000))
+
+
+# -- the checks, each (bench, …) -> Check ------------------------------------------------------------------------------------------------
+
+
+def thumbnails(batch: np.ndarray, side: int = 8) -> np.ndarray:
+    """uint8 [B,S,S,C] → float [B,side·side·C], each with mean 0 and length 1."""
+    small = data.resize(np.ascontiguousarray(batch), side).reshape(len(batch), -1).astype(np.float64)
+    small -= small.mean(1, keepdims=True)
+    return small / np.maximum(np.linalg.norm(small, axis=1, keepdims=True), 1e-9)
+
+
+def belong_together(on: Bench, count: int = 64) -> Check:
+    """The pictures that leave the pipeline are, by nearest neighbour among originals read anew from raw/, those of the rows that they
+    come with; and their targets are those rows' labels in train.csv."""
+    few = on.rows[: max(2, min(count, len(on.rows)))]
+    plan = dataclasses.replace(on.plan, batch_size=len(few), steps_per_epoch=1, steps=1)
+    side = train.image_side(on.settled, on.source.pictures)
+    table = tables.read(on.place.pictures)
+    names = table[table.part == "train"].path.to_numpy()[few]
+    fit = paths.read_json(on.place.prepare_record)["fit"]
+    originals = np.zeros((len(few), side, side, on.source.pictures.shape[3]), np.uint8)
+    for position, picture in images.stream(on.place.raw, list(names), side):
+        originals[position] = store.as_channels(images.fit(picture, side, fit), originals.shape[3])
+    labels = tables.read(on.place.train).label.to_numpy()
+    reference = thumbnails(originals)
+    found = {}
+    right_labels = 0
+    for augmentation in ("none", on.settled.augment):
+        stream = train.batches(on.settled, on.source, plan, few, augmentation)
+        pictures, targets, rows = next(iter(stream(0)))
+        nearest = few[(thumbnails(pictures.numpy()) @ reference.T).argmax(1)]
+        # Equal pictures under two rows are not an error: their reference thumbnails agree.
+        place_of = {row: position for position, row in enumerate(few)}
+        same = [np.allclose(reference[place_of[a]], reference[place_of[b]], atol=0.05) for a, b in zip(nearest, rows.numpy(), strict=True)]
+        found[augmentation] = float(np.mean(same))
+        classes = np.array(on.source.question.classes)
+        right_labels = int((classes[targets.numpy().argmax(1)] == labels[rows.numpy()]).sum())
+    plain, augmented = found["none"], found[on.settled.augment]
+    good = plain >= 0.98 and right_labels == len(few) and augmented >= min(0.5, 4 / len(few) + 0.1)
+    figure = f"{plain:.0%} plain and {augmented:.0%} augmented of {len(few)} are nearest to their own row, {right_labels} labels agree"
+    return verdict("pictures and labels belong together", good, figure, "the store and the tables differ: make clean, then make prepare")
+
+
+def uniform_start(on: Bench) -> Check:
+    """The first loss is near that of a uniform guess, log K."""
+    learner = on.learner()
+    pictures, targets, _ = next(iter(on.stream()(0)))
+    logits = learner.model(tf.cast(pictures, tf.float32), training=True)
+    loss = float(tf.reduce_mean(learn.loss_of(targets, logits, 0.0)))
+    guess = math.log(targets.shape[1])
+    figure = f"loss {loss:.3f}, a uniform guess {guess:.3f}"
+    return verdict("loss at start is a uniform guess's", abs(loss - guess) < 0.2 * guess, figure, "the head's first weights are too large")
+
+
+def learnt_by_heart(on: Bench, seconds: float = 15.0, steps: int = 200) -> Check:
+    """A few pictures, not augmented, over and over: nearly all are right in the end."""
+    few = on.rows[: min(32, len(on.rows))]
+    settled = dataclasses.replace(on.settled, label_smoothing=0.0, mix="none", ema=0.0, batch_size=len(few))
+    plan = dataclasses.replace(train.make_plan(settled, len(few), steps), learning_rate=on.plan.learning_rate * 128 / len(few) / 2)
+    learner = train.make_learner(settled, on.source, plan)
+    batch = next(iter(train.batches(settled, on.source, plan, few, "none")(0)))
+    right, began, taken = 0.0, time.monotonic(), 0
+    while right < 0.97 and taken < steps and (time.monotonic() - began < seconds or taken < 12):
+        for _ in range(4):
+            learner.step(*batch)
+            taken += 1
+        logits = learner.model(tf.cast(batch[0], tf.float32), training=True)
+        right = float(tf.reduce_mean(tf.cast(tf.argmax(logits, 1) == tf.argmax(batch[1], 1), tf.float32)))
+    figure = f"{right:.0%} of {len(few)} pictures right after {taken} steps"
+    advice = "the network cannot fit even these: lower learning_rate=, or labels do not belong to pictures"
+    return verdict("one batch is learnt by heart", right >= 0.9, figure, advice)
+
+
+def same_twice(on: Bench, steps: int = 2) -> Check:
+    """Two runs of one seed take the same steps to the same weights, bit by bit."""
+    ends = []
+    for _ in range(2):
+        learner = on.learner()
+        for batch in on.stream()(0, steps):
+            learner.step(*batch)
+        ends.append(learner.state())
+    equal = all(np.array_equal(one, other) for one, other in zip(*ends, strict=True))
+    figure = f"after {steps} steps the weights are {'equal' if equal else 'different'}"
+    return verdict(
+        "the same seed gives the same run", equal, figure, "an operation is not deterministic: results will not repeat", "warned"
+    )
+
+
+def trained(on: Bench, seconds: float) -> tuple[list[Check], dict]:
+    """A short training on the sample: does the loss fall, is the result better than the prior, does it depend on the picture, and how
+    long does the step wait for data? Returns the checks and what the forecast needs."""
+    learner = on.learner()
+    per_step, compiling = train.measure(learner, on.stream(), 2.0)
+    steps = int(np.clip(seconds / per_step, 8, 30 * on.plan.steps_per_epoch))
+    plan = dataclasses.replace(on.plan, steps=steps, ema=0.0)
+    on = dataclasses.replace(on, plan=plan)
+    learner = on.learner()
+    losses = []
+    began = time.monotonic()
+    for batch in on.stream()(0):
+        losses.append(float(learner.step(*batch)))
+    stepping = time.monotonic() - began
+    began = time.monotonic()
+    for _ in on.stream()(0, min(steps, 50)):
+        pass
+    feeding = (time.monotonic() - began) / min(steps, 50)
+    learn.recalibrate(learner.model, on.stream()(0, min(steps, train.RECALIBRATION)))
+    held_out = on.held_out
+    predictor = learn.Predictor(learner.model, "one")
+    probabilities = predictor(train.passing(on.settled, on.source, "train", held_out), held_out).astype(np.float64)
+    codes = on.source.targets[held_out].argmax(1)
+    prior = np.tile(on.source.targets[on.rows].mean(0, dtype=np.float64), (len(held_out), 1))
+    score = {kind: metrics.METRICS["log_loss"].score(codes, values) for kind, values in (("ours", probabilities), ("prior", prior))}
+    right = {kind: metrics.METRICS["accuracy"].score(codes, values) for kind, values in (("ours", probabilities), ("prior", prior))}
+    part = max(1, len(losses) // 5)
+    first, last = float(np.mean(losses[:part])), float(np.mean(losses[-part:]))
+    spread = float(probabilities.std(0).max())
+    waiting = feeding / (stepping / steps)
+    seen = f"after {steps} steps of {plan.batch_size}"
+    found = [
+        verdict("the loss falls", last < 0.98 * first, f"{first:.3f} → {last:.3f} {seen}", "try another learning_rate=", "warned"),
+        verdict(
+            "better than the class prior on held-out rows",
+            score["ours"] < score["prior"] or right["ours"] > right["prior"],
+            f"log loss {score['ours']:.3f}, prior {score['prior']:.3f}; accuracy {right['ours']:.3f}, prior {right['prior']:.3f}; {len(held_out)} rows",
+            "hard pictures or too short a training: look at explore's page, then train longer",
+            "warned",
+        ),
+        verdict(
+            "predictions change with the input",
+            spread > 1e-3,
+            f"largest standard deviation of a class {spread:.4f}",
+            "the network ignores the picture",
+        ),
+        verdict(
+            "the step does not wait for data",
+            waiting < 0.5,
+            f"a batch takes {1000 * feeding:.1f} ms to make, a step {1000 * stepping / steps:.1f} ms",
+            "a lighter augment=, or a smaller store (make prepare side=…)",
+            "warned",
+        ),
+    ]
+    return found, {"seconds_per_step": stepping / steps, "compiling": compiling}
+
+
+def all_checks(on: Bench, seconds: float, report) -> tuple[list[Check], dict]:
+    """Runs every check, hands each to `report` as it comes, and returns them with the training's timing."""
+    found = []
+    for check in (belong_together, uniform_start, learnt_by_heart, same_twice):
+        found.append(check(on))
+        report(found[-1])
+    more, timing = trained(on, seconds)
+    for check in more:
+        report(check)
+    return [*found, *more], timing
+
+
+def forecast(on: Bench, timing: dict) -> dict:
+    """Minutes per epoch of step 05 on fold 0, and its peak memory in MiB: this process's, which holds the same network and batches."""
+    rows, _ = folds.rows(on.source.folds, "0")
+    batch = train.batch_size(on.settled, len(rows))
+    per_picture = timing["seconds_per_step"] / on.plan.batch_size
+    minutes = len(rows) // batch * batch * per_picture / 60
+    return {"rows": len(rows), "minutes_per_epoch": minutes, "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}

@@ -1,0 +1,234 @@
+"""Words on the command line, `Config` (how we train), and `config.toml`.
+
+A setting is a field of a dataclass, declared once with its type, default and help. There are three kinds: the place (`competition`,
+`run`), `Config` (all that a run's identity hashes), and a script's own. Order of precedence of `Config`: its default, then the
+competition's `config.toml`, then the words of the command.
+"""
+
+import contextlib
+import dataclasses
+import difflib
+import errno
+import inspect
+import os
+import re
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import tomlkit
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from tqdm import tqdm
+
+from clf import paths
+
+DEFAULT_COMPETITION = "digit-recognizer"
+STARTED = time.monotonic()  # of the command, near enough: budgets in minutes= count from here
+
+
+def elapsed() -> float:
+    """Seconds since the command began."""
+    return time.monotonic() - STARTED
+
+
+def progress(items=None, **settings) -> tqdm:
+    """A progress bar with rate and time left, for what takes longer than two seconds; gone when done."""
+    return tqdm(items, **{"delay": 2, "mininterval": 1, "leave": False, **settings})
+
+
+class Mistake(Exception):
+    """A user's mistake. The text names the value, the choices and the next command; `command` prints it and exits with 2."""
+
+
+def word(default: Any, meaning: str) -> Any:
+    """A dataclass field with its help text."""
+    return dataclasses.field(default=default, metadata={"help": meaning})
+
+
+@dataclass(frozen=True)
+class Words:
+    """The place, known to every script; a script's own words are the fields that its subclass adds."""
+
+    competition: str = word(DEFAULT_COMPETITION, "the competition's id, as in its address")
+
+
+@dataclass(frozen=True)
+class TrainingWords(Words):
+    """The words of the scripts that train, besides `Config`."""
+
+    improved: bool = word(True, "false: leave out what 06 wrote to config.toml, as make all does (data goes one way)")
+
+
+@dataclass(frozen=True)
+class Config:
+    """How we train: every field is part of a run's identity."""
+
+    model: str = word("auto", "network by name; auto: by the pictures' side")
+    width: float = word(1.0, "multiplies the channels of the small networks")
+    image_size: int = word(0, "side in px that the network sees; 0: by the network, at most the store's side")
+    fold: str = word("0", "one fold's number, all, or full (every row, nothing validated)")
+    epochs: float = word(0.0, "passes over the training rows; 0: as many as minutes= allows, else 20")
+    minutes: float = word(0.0, "wall time of the whole command, start, validation and prediction included; 0: epochs= decides")
+    batch_size: int = word(0, "pictures per step; 0: by the number of rows")
+    learning_rate: float = word(0.0, "peak of the one-cycle schedule; 0: the network's own")
+    weight_decay: float = word(0.0005, "L2 decay of kernels, coupled as in SGD; not on norms and biases")
+    label_smoothing: float = word(0.1, "share of each target spread over all classes")
+    ema: float = word(0.1, "horizon of the weights' moving average, as a share of the run; 0: none")
+    augment: str = word("light", "set of augmentations by name")
+    mix: str = word("none", "mixing of pictures within a batch by name")
+    views: str = word("auto", "test-time views by name; auto: mirrored where the problem allows it")
+    precision: str = word("auto", "float32, mixed_float16 or mixed_bfloat16; auto: mixed_float16 on GPUs that have it")
+    seed: int = word(0, "of initial weights, order and augmentation")
+
+
+def fields(kind: type) -> dict[str, dataclasses.Field]:
+    return {field.name: field for field in dataclasses.fields(kind)}
+
+
+def set_typed(kind: type, name: str, text: Any) -> Any:
+    """The text as the field's type; text fields are taken literally (`0012` and `null` stay text).
+
+    Raises Mistake with the value and the type that is wanted.
+    """
+    node = OmegaConf.structured(kind)
+    OmegaConf.set_readonly(node, False)  # a frozen dataclass gives a read-only node
+    try:
+        OmegaConf.update(node, name, text)
+        return getattr(node, name)
+    except OmegaConfBaseException:
+        wanted = {int: "a whole number", float: "a number", bool: "true or false"}.get(fields(kind)[name].type, "text")
+        raise Mistake(f"{name}={text} is not {wanted}: {fields(kind)[name].metadata['help']}.") from None
+
+
+def unknown_word(name: str, known: list[str], where: str) -> Mistake:
+    near = difflib.get_close_matches(name, known, 3, 0.5)
+    hint = f" Did you mean {' or '.join(f'{word}=' for word in near)}?" if near else ""
+    return Mistake(f"unknown word {name}= for {where}.{hint} It reads: {' '.join(f'{word}=' for word in known)}")
+
+
+def choose(table: dict[str, Any], name: str, what: str) -> Any:
+    """The entry of a table of names, or a Mistake that lists the known ones."""
+    if name not in table:
+        near = difflib.get_close_matches(name, table, 1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise Mistake(f"unknown {what} {name!r}.{hint} Known: {', '.join(sorted(table))}")
+    return table[name]
+
+
+def split_words(arguments: list[str]) -> dict[str, str]:
+    """`["minutes=3", …]` → `{"minutes": "3"}`. Raises Mistake for what is no `name=value` and for a word given twice."""
+    found = {}
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        if not equals or not name.isidentifier():
+            raise Mistake(f"{argument!r} is no setting: write name=value, for example minutes=3.")
+        if name in found and found[name] != value:
+            raise Mistake(f"{name}= is given twice: {found[name]!r} and {value!r}.")
+        found[name] = value
+    return found
+
+
+def read_toml(path) -> dict:
+    """`config.toml` as settings of `Config`'s types. Raises Mistake naming the file and the line's name."""
+    if not path.exists():
+        return {}
+    try:
+        stored = tomlkit.parse(path.read_text()).unwrap()
+    except tomlkit.exceptions.ParseError as error:
+        raise Mistake(f"{paths.show(path)} is not valid TOML: {error}. Mend it or delete it.") from None
+    for name in stored:
+        if name not in fields(Config):
+            raise unknown_word(name, list(fields(Config)), paths.show(path))
+    return {name: set_typed(Config, name, value) for name, value in stored.items()}
+
+
+def load(words: dict[str, str], stored: dict) -> Config:
+    """Default, then the stored settings, then the words; prints what differs from the default and where it came from."""
+    given = {name: set_typed(Config, name, text) for name, text in words.items()}
+    config = Config(**{**stored, **given})
+    said = []
+    for name, field in fields(Config).items():
+        if getattr(config, name) != field.default:
+            said.append(f"{name}={getattr(config, name)} ({'word' if name in given else 'config.toml'})")
+    if said:
+        print("settings: " + " ".join(said))
+    return config
+
+
+def changes(config: Config) -> dict:
+    """The settings that differ from their defaults."""
+    return {name: getattr(config, name) for name, field in fields(Config).items() if getattr(config, name) != field.default}
+
+
+def write_toml(path, config: Config, heading: str, only_changes: bool) -> None:
+    document = tomlkit.document()
+    for line in heading.splitlines():
+        document.add(tomlkit.comment(line))
+    for name, value in (changes(config) if only_changes else dataclasses.asdict(config)).items():
+        document.add(name, value)
+    paths.write_text(path, tomlkit.dumps(document))
+
+
+def known_words(script) -> list[str]:
+    """The words that a script module reads: the fields of its `Words`, and `Config`'s where its `main` takes one."""
+    return list(fields(script.Words)) + (list(fields(Config)) if _takes_config(script.main) else [])
+
+
+def _takes_config(main: Callable) -> bool:
+    return len(inspect.signature(main).parameters) == 2
+
+
+def stored_settings(place: paths.Place, improved: bool) -> dict:
+    """The settings of `config.toml`; not those that step 06 wrote where `improved` is false."""
+    written = (paths.read_json(place.improve) or {}).get("config_hash")
+    return {} if not improved and written == paths.hash_file(place.config) else read_toml(place.config)
+
+
+@contextlib.contextmanager
+def guard():
+    """The one place where a Mistake becomes a message and exit status 2. Ctrl-C: status 130."""
+    try:
+        yield
+    except Mistake as mistake:
+        print(f"error: {mistake}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("\nstopped. The same command continues.", file=sys.stderr)
+        sys.exit(130)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        print(
+            "error: the disk is full; nothing that was whole is lost. Free some space (make clean), then repeat the command.",
+            file=sys.stderr,
+        )
+        sys.exit(2)
+
+
+def check_competition(name: str) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise Mistake(f"competition={name!r} is no competition's id: it is the last part of its address, like {DEFAULT_COMPETITION}.")
+
+
+def command(main: Callable, kind: type[Words] = Words) -> None:
+    """Runs a script's `main(words)` or `main(words, config)` with the words of the command line."""
+    with guard():
+        given = split_words(sys.argv[1:])
+        own, shared = fields(kind), fields(Config) if _takes_config(main) else {}
+        for name in given:
+            if name not in own and name not in shared:
+                raise unknown_word(name, [*own, *shared], os.path.basename(sys.argv[0]))
+        for name in {**own, **shared}:
+            # Make exports its own words too; a variable that is not among the words was set before the command.
+            if name in os.environ and name not in given and "MAKELEVEL" not in os.environ:
+                print(f"warning: {name}={os.environ[name]} before the command is not read; write it behind.", file=sys.stderr)
+        words = kind(**{name: set_typed(kind, name, text) for name, text in given.items() if name in own})
+        check_competition(words.competition)
+        if shared:
+            stored = stored_settings(paths.Place(words.competition), words.improved)
+            main(words, load({name: text for name, text in given.items() if name in shared}, stored))
+        else:
+            main(words)

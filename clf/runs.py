@@ -1,0 +1,295 @@
+"""Runs: names, identities, predictions put back by row, scores, the ledger. No TensorFlow here."""
+
+import csv
+import dataclasses
+import fcntl
+import json
+import subprocess
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+
+from clf import config, folds, metrics, paths, problem, tables
+from clf.config import Config, Mistake
+from clf.problem import Problem
+
+SMALL = 64  # px: up to this store side `model=auto` takes the network for small pictures
+
+
+# -- identity ----------------------------------------------------------------------------------------------------------------------
+
+
+def store_side(place: paths.Place) -> int:
+    """Side in px of the store that step 03 made last. Raises Mistake where there is none."""
+    prepared = paths.read_json(place.prepare_record)
+    if prepared is None:
+        raise Mistake(f"{place.competition} is not prepared: run `make prepare COMPETITION={place.competition}` first.")
+    return prepared["side"]
+
+
+def settle(place: paths.Place, wanted: Config) -> Config:
+    """Every `auto` that the problem or the store decides, decided."""
+    question = problem.read(place.problem)
+    side = store_side(place)
+    settled = {}
+    if wanted.model == "auto":
+        settled["model"] = "resnet10" if side <= SMALL else "resnet18_v2"
+    if wanted.views == "auto":
+        settled["views"] = "mirror" if question.flip_horizontal else "one"
+    if wanted.image_size > side:
+        raise Mistake(
+            f"image_size={wanted.image_size} is above the store's side of {side} px: pack a larger one first with "
+            f"`make prepare COMPETITION={place.competition} side={wanted.image_size}`."
+        )
+    if not (wanted.minutes or wanted.epochs):
+        settled["epochs"] = 20.0
+    known = folds.keys(tables.read(place.folds))
+    if wanted.fold not in (*known, "all", "full"):
+        raise Mistake(f"fold={wanted.fold} is none of {', '.join(known)}, all, full.")
+    return dataclasses.replace(wanted, **settled)
+
+
+def identity(place: paths.Place, settled: Config) -> dict:
+    """All that a run is made from: its settings, the question, tables, folds and store, and the code that trains."""
+    packed = paths.read_json(place.packed(store_side(place)).record) or {}
+    return {
+        **dataclasses.asdict(settled),
+        "problem.toml": problem.hash(problem.read(place.problem)),
+        **{path.name: paths.hash_file(path) for path in (place.train, place.test, place.pictures, place.folds)},
+        "store": paths.hash_text(str(packed.get("made_from"))),
+        **paths.code("train"),
+    }
+
+
+def open_run(place: paths.Place, settled: Config, name: str = "") -> paths.Run:
+    """The run of these settings, tables and code: an existing one to continue, or a new folder; says which and why.
+
+    A run is never overwritten: a given name whose folder holds something else raises Mistake with the difference.
+    """
+    made_from = identity(place, settled)
+    digest = paths.hash_text(str(sorted(made_from.items()))).removeprefix("sha256:")
+    run = place.run(name or f"{settled.model}-{digest[:4]}")
+    stored = paths.read_json(run.identity)
+    if stored and not name and paths.difference(stored["made_from"], made_from):
+        run = place.run(f"{settled.model}-{digest[:8]}")  # four digits met by chance
+        stored = paths.read_json(run.identity)
+    if stored is None:
+        if run.folder.exists() and any(run.folder.iterdir()):
+            raise Mistake(f"{paths.show(run.folder)} holds files but no run: give another name with run=.")
+        print(f"run {run.name}: new{_why_new(place, made_from)}")
+        config.write_toml(run.config, settled, f"The settings of run {run.name}, every one.", only_changes=False)
+        paths.write_json(run.identity, {"made_from": made_from, "commit": commit(), "begun": now()})
+    elif difference := paths.difference(stored["made_from"], made_from):
+        raise Mistake(f"run={name} exists and was made from something else ({difference}). Give another name, or none.")
+    else:
+        print(f"run {run.name}: {'whole' if run.score.exists() else 'continues'}")
+    return run
+
+
+def _why_new(place: paths.Place, made_from: dict) -> str:
+    others = all_runs(place)
+    if not others:
+        return ""
+    last = max(others, key=lambda run: run.identity.stat().st_mtime)
+    return f": since {last.name}, {paths.difference(paths.read_json(last.identity)['made_from'], made_from)}"
+
+
+def all_runs(place: paths.Place) -> list[paths.Run]:
+    """Every run that was begun, whole or not; not the sample's."""
+    found = [paths.Run(folder) for folder in sorted(place.runs.iterdir())] if place.runs.exists() else []
+    return [run for run in found if run.identity.exists()]
+
+
+def settings(run: paths.Run) -> Config:
+    return Config(**config.read_toml(run.config))
+
+
+def fold_keys(place: paths.Place, settled: Config) -> list[str]:
+    """The folds that a run trains: `["0"]`, all of them, or `["full"]`."""
+    return folds.keys(tables.read(place.folds)) if settled.fold == "all" else [settled.fold]
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def commit() -> str:
+    """The checkout's commit, `+` behind it where files differ from it; empty outside git."""
+    git = ["git", "-C", str(paths.CHECKOUT)]
+    try:
+        head = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+        return head + ("+" if subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True).stdout.strip() else "")
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+# -- predictions and scores ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """A run's probabilities, float64 [n,K] in the order of the problem's classes, each with the rows of its table.
+
+    `valid` is out-of-fold (row numbers of train.csv, empty for a `full` run), `test` the mean over folds (row numbers of test.csv),
+    `holdout` the mean over folds for the locked rows, or None.
+    """
+
+    valid_rows: np.ndarray
+    valid: np.ndarray
+    test_rows: np.ndarray
+    test: np.ndarray
+    holdout_rows: np.ndarray | None = None
+    holdout: np.ndarray | None = None
+
+
+def predictions(place: paths.Place, question: Problem, name: str) -> Predictions:
+    """Raises Mistake where the run does not exist, is not whole, or was made for other classes."""
+    run = place.run(name)
+    if not run.score.exists():
+        whole = ", ".join(run.name for run in all_runs(place) if run.score.exists()) or "none yet"
+        raise Mistake(f"run={name} is not whole. Whole runs: {whole}. `make train` trains one.")
+    trained = [run.fold(key) for key in paths.read_json(run.score)["folds"]]
+    parts = [paths.read_predictions(fold.valid) for fold in trained if fold.valid.exists()]
+    tests = [paths.read_predictions(fold.test) for fold in trained]
+    locked = [paths.read_predictions(fold.holdout) for fold in trained if fold.holdout.exists()]
+    classes = len(question.classes)
+    if tests[0][1].shape[1] != classes or (paths.read_json(run.identity)["made_from"]["problem.toml"] != problem.hash(question)):
+        raise Mistake(f"run {name} was trained for another problem.toml: train again with `make train COMPETITION={place.competition}`.")
+    return Predictions(
+        valid_rows=np.concatenate([rows for rows, _ in parts]) if parts else np.empty(0, int),
+        valid=np.concatenate([values for _, values in parts]) if parts else np.empty((0, classes)),
+        test_rows=tests[0][0],
+        test=np.mean([values for _, values in tests], axis=0),
+        holdout_rows=locked[0][0] if locked else None,
+        holdout=np.mean([values for _, values in locked], axis=0) if locked else None,
+    )
+
+
+def label_codes(question: Problem, train) -> np.ndarray:
+    """int [N]: each train row's class number. Raises Mistake for a label that problem.toml does not list."""
+    number = {name: code for code, name in enumerate(question.classes)}
+    strangers = sorted(set(train.label) - set(number))
+    if strangers:
+        raise Mistake(f"problem.toml's classes lack the label {strangers[0]!r} of train.csv: add it, then run `make explore`.")
+    return train.label.map(number).to_numpy(int)
+
+
+def evaluate(question: Problem, codes: np.ndarray, probabilities: np.ndarray) -> dict:
+    """`{"score", "low", "high"}`: the competition's metric with its 95 % bootstrap interval over rows."""
+    metric = metrics.METRICS[question.metric]
+    positive = question.positive_index
+    score = metric.score(codes, probabilities, positive=positive)
+    low, high = metrics.interval(metric, codes, probabilities, positive=positive)
+    return {"score": score, "low": low, "high": high}
+
+
+def finish(place: paths.Place, run: paths.Run, settled: Config, seconds: float) -> dict:
+    """Scores a run whose folds are all trained and writes `score.json`, which makes it whole.
+
+    A `full` run has no validation rows: its expected score is that of the newest run with the same settings on folds, where there is one.
+    """
+    question = problem.read(place.problem)
+    codes = label_codes(question, tables.read(place.train))
+    scores, parts = {}, []
+    for key in fold_keys(place, settled):
+        fold = run.fold(key)
+        scores[key] = None
+        if fold.valid.exists():
+            rows, values = paths.read_predictions(fold.valid)
+            scores[key] = evaluate(question, codes[rows], values)["score"]
+            parts.append((rows, values))
+    if parts:
+        rows, values = (np.concatenate(column) for column in zip(*parts, strict=True))
+        total = evaluate(question, codes[rows], values) | {"rows": len(rows)}
+    else:
+        total = expected(place, settled) | {"rows": 0}
+    result = {"metric": question.metric, **total, "folds": scores, "seconds": round(seconds, 1), "finished": now()}
+    paths.write_json(run.score, result)
+    return result
+
+
+def page(place: paths.Place, run: paths.Run) -> dict:
+    """What the run's page shows, as the arguments of `report.run`: settings, histories, out-of-fold confusion."""
+    question = problem.read(place.problem)
+    score = paths.read_json(run.score)
+    lines = {key: [json.loads(line) for line in run.fold(key).history.read_text().splitlines()] for key in score["folds"]}
+    held = predictions(place, question, run.name)
+    confusion = None
+    if len(held.valid_rows):
+        codes = label_codes(question, tables.read(place.train))[held.valid_rows]
+        confusion = np.zeros((len(question.classes),) * 2, int)
+        np.add.at(confusion, (codes, held.valid.argmax(1)), 1)
+    parts = [{"key": key, "history": lines[key], "score": value} for key, value in score["folds"].items()]
+    settled = dataclasses.asdict(settings(run))
+    return {
+        "name": run.name,
+        "settings": settled,
+        "folds": parts,
+        "confusion": confusion,
+        "classes": question.classes,
+        "metric": question.metric,
+        "score": score,
+    }
+
+
+def expected(place: paths.Place, settled: Config) -> dict:
+    """What a `full` run may expect: the score of the newest whole run that differs in `fold` (and its budget) only."""
+    same = [run for run in all_runs(place) if run.score.exists() and _alike(settings(run), settled)]
+    if not same:
+        return {"score": None, "low": None, "high": None}
+    found = paths.read_json(max(same, key=lambda run: run.score.stat().st_mtime).score)
+    return {name: found[name] for name in ("score", "low", "high")}
+
+
+def _alike(one: Config, other: Config) -> bool:
+    free = {"fold": "", "epochs": 0.0, "minutes": 0.0, "seed": 0}
+    return one.fold != "full" and dataclasses.replace(one, **free) == dataclasses.replace(other, **free)
+
+
+def ranked(begun: list[paths.Run]) -> list[paths.Run]:
+    """Best first by the metric's direction; runs without a score last."""
+
+    def key(run: paths.Run) -> tuple[bool, float]:
+        score = paths.read_json(run.score) or {}
+        if score.get("score") is None:
+            return True, 0.0
+        return False, -score["score"] if metrics.METRICS[score["metric"]].higher_is_better else score["score"]
+
+    return sorted(begun, key=key)
+
+
+def score_text(score: dict) -> str:
+    if score["score"] is None:
+        return f"{score['metric']} unknown: every row trained (a run on folds with the same settings gives the expected score)"
+    kind = "out-of-fold" if score["rows"] else "expected from the folds,"
+    return f"{kind} {score['metric']} {score['score']:.4f} (95 % interval {score['low']:.4f} … {score['high']:.4f})"
+
+
+def best(place: paths.Place) -> str:
+    """The run that step 06 names best, else the newest whole one. Raises Mistake where there is none."""
+    named = (paths.read_json(place.improve) or {}).get("best")
+    if named and place.run(named).score.exists():
+        return named
+    whole = [run for run in all_runs(place) if run.score.exists()]
+    if not whole:
+        raise Mistake(f"no run of {place.competition} is whole: run `make train COMPETITION={place.competition}` first.")
+    return max(whole, key=lambda run: run.score.stat().st_mtime).name
+
+
+# -- the ledger ----------------------------------------------------------------------------------------------------------------------
+
+LEDGER = ("time", "event", "run", "file_hash", "ref", "status", "public", "private", "cv", "commit", "message")
+
+
+def log(place: paths.Place, **event) -> None:
+    """Appends one line to the ledger, safe under two processes. Unknown columns raise TypeError."""
+    if unknown := event.keys() - set(LEDGER):
+        raise TypeError(f"no column of the ledger: {sorted(unknown)}")
+    place.ledger.parent.mkdir(parents=True, exist_ok=True)
+    with open(place.ledger, "a", newline="") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        writer = csv.DictWriter(file, LEDGER, restval="")
+        if file.tell() == 0:
+            writer.writeheader()
+        writer.writerow({"time": now(), "commit": commit(), **event})

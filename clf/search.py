@@ -1,0 +1,131 @@
+"""Changes tried one at a time, on the same fold, at equal budget; one is kept only where its gain is larger than the noise."""
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from clf import config, metrics, paths, problem, runs, tables, train
+from clf.config import Config
+
+_STRONGER = {"none": "light", "light": "medium", "medium": "strong", "strong": "strong"}
+
+# name -> the settings that it changes
+CHANGES: dict[str, Callable[[Config], dict]] = {
+    "wider network": lambda base: {"width": round(base.width * 1.5, 3)},
+    "stronger augmentation": lambda base: {"augment": _STRONGER[base.augment]},
+    "mixing": lambda base: {"mix": "cutmix" if base.mix == "none" else "none"},
+}
+
+
+@dataclass(frozen=True)
+class Trial:
+    name: str
+    settled: Config
+    changed: dict
+
+
+def trials(settled: Config) -> list[Trial]:
+    """The base, the base with a second seed, and each change, with an equal share of the budget.
+
+    A share is of `minutes=`, or of `epochs=` where there is no `minutes=`. Changes that change nothing are left out.
+    """
+    changes = {name: change(settled) for name, change in CHANGES.items()}
+    changes = {name: changed for name, changed in changes.items() if dataclasses.replace(settled, **changed) != settled}
+    parts = 2 + len(changes)
+    # A fifteenth of the time stays for starting and for the pages.
+    share = {"minutes": round(settled.minutes * 14 / 15 / parts, 3)} if settled.minutes else {"epochs": round(settled.epochs / parts, 3)}
+    base = dataclasses.replace(settled, fold="0" if settled.fold in ("all", "full") else settled.fold, **share)
+    found = [Trial("base", base, {}), Trial("base, second seed", dataclasses.replace(base, seed=base.seed + 1), {})]
+    return found + [Trial(name, dataclasses.replace(base, **changed), changed) for name, changed in changes.items()]
+
+
+def run_trial(place: paths.Place, trial: Trial) -> paths.Run:
+    """Trains a trial as a run of its own; a no-op where it is whole."""
+    run = runs.open_run(place, trial.settled)
+    if not run.score.exists():
+        began = config.elapsed()
+        finish_by = train.share_of_budget(config.STARTED + began, trial.settled.minutes, 0, 1)
+        train.fold(place, run, trial.settled, runs.store_side(place), trial.settled.fold, finish_by)
+        runs.finish(place, run, trial.settled, config.elapsed() - began)
+    return run
+
+
+def judge(place: paths.Place, tried: list[tuple[Trial, paths.Run]]) -> list[dict]:
+    """One line per trial: score, gain over the mean of the two base runs (positive is better), the noise, whether it is kept.
+
+    The noise is the larger of two: how far the two seeds of the base lie apart, and the half-width of the 95 % interval of the gain
+    under resampling of validation rows in pairs (bootstrap). At most one change is kept, the one with the largest gain.
+    """
+    question = problem.read(place.problem)
+    codes = runs.label_codes(question, tables.read(place.train))
+    metric = metrics.METRICS[question.metric]
+    sign = 1 if metric.higher_is_better else -1
+    held = [runs.predictions(place, question, run.name) for _, run in tried]
+    truth = codes[held[0].valid_rows]
+
+    def scores(rows: np.ndarray) -> np.ndarray:
+        return sign * np.array([metric.score(truth[rows], each.valid[rows], positive=question.positive_index) for each in held])
+
+    every = np.arange(len(truth))
+    total = scores(every)
+    rng = np.random.default_rng(0)
+    drawn = np.array([scores(rng.integers(0, len(every), len(every))) for _ in range(200)])
+    gains, spread = total - total[:2].mean(), drawn - drawn[:, :2].mean(1, keepdims=True)
+    seeds = abs(total[0] - total[1])
+    table = []
+    for number, (trial, run) in enumerate(tried):
+        rows_noise = float(np.diff(np.nanquantile(spread[:, number], [0.025, 0.975]))[0] / 2)
+        noise = max(seeds, rows_noise)
+        line = {"change": trial.name, "run": run.name, "settings": trial.changed, "score": float(sign * total[number])}
+        gain = {"gain": float(gains[number]), "noise": float(noise)} if trial.changed else {"gain": None, "noise": None}
+        table.append(line | gain | {"kept": False})
+    able = [line for line in table if line["gain"] is not None and line["gain"] > line["noise"]]
+    if able:
+        max(able, key=lambda line: line["gain"])["kept"] = True
+    return table
+
+
+def best_run(place: paths.Place, like: paths.Run) -> str:
+    """The best whole run that validates the same fold on the same tables."""
+    question = problem.read(place.problem)
+    metric = metrics.METRICS[question.metric]
+    tables_of = ("problem.toml", "train.csv", "test.csv", "folds.csv", "fold")
+    wanted = paths.read_json(like.identity)["made_from"]
+    found = []
+    for run in runs.all_runs(place):
+        made_from = paths.read_json(run.identity)["made_from"]
+        if run.score.exists() and all(made_from.get(name) == wanted[name] for name in tables_of):
+            found.append((paths.read_json(run.score)["score"], run.name))
+    return (max if metric.higher_is_better else min)(found)[1]
+
+
+def text(table: list[dict]) -> str:
+    """The table for the screen: one aligned line per trial."""
+    lines = [f"{'change':24} {'score':>8} {'gain':>9} {'noise':>9}"]
+    for line in table:
+        gain = "" if line["gain"] is None else f" {line['gain']:+9.4f} {line['noise']:9.4f}  {'kept' if line['kept'] else 'dropped'}"
+        lines.append(f"{line['change']:24} {line['score']:8.4f}{gain}")
+    return "\n".join(lines)
+
+
+def keep(place: paths.Place, wanted: Config, table: list[dict]) -> tuple[str, str]:
+    """Writes the kept change to config.toml; returns (the hash of the config.toml that step 06 wrote, or "", and a summary).
+
+    A config.toml that 06 did not write is never overwritten: the line to add is said instead.
+    """
+    kept = next((line for line in table if line["kept"]), None)
+    before = (paths.read_json(place.improve) or {}).get("config_hash", "")
+    ours = not place.config.exists() or paths.hash_file(place.config) == before
+    if not kept:
+        return (before if place.config.exists() and ours else ""), "no change beat the noise, none kept"
+    said = f"kept {kept['change']} ({kept['gain']:+.4f}, noise {kept['noise']:.4f})"
+    lines = ", ".join(f"{name} = {value!r}" for name, value in kept["settings"].items())
+    if not ours:
+        return "", f"{said}; config.toml is yours and stays as it is: add {lines}"
+    settings = dataclasses.replace(Config(**config.read_toml(place.config)), **kept["settings"])
+    config.write_toml(
+        place.config, settings, f"Written by 06 improve: {said}. `make train` uses it; edit it and 06 leaves it to you.", True
+    )
+    return paths.hash_file(place.config), f"{said}, written to config.toml: make train uses it"

@@ -1,0 +1,79 @@
+"""Pictures decoded once: uint8, square, memory-mapped, addressed by row. No TensorFlow here.
+
+`packed/<side>/pictures.npy` is uint8 [N,side,side,C]; row numbers are those of pictures.csv. A killed packing continues: a flag per
+row beside it says which rows are written.
+"""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from clf import config, images, paths
+from clf.config import Mistake
+
+
+def pack(packed: paths.Packed, raw: Path, names: Sequence[str], side: int, fit: str, channels: int, made_from: dict) -> str:
+    """Decodes and resizes `names[row]` into row `row`; returns one line that says what was done.
+
+    Raises Mistake where the disk cannot hold the store, or a picture that step 02 could read no longer can be.
+    """
+    if not (reason := paths.changed(packed.record, made_from)):
+        return f"store: {len(names)} pictures of {side} px are packed, nothing to do"
+    # Written first: a killed packing continues only where it was made from the same.
+    if paths.changed(packed.begun, made_from):
+        shutil.rmtree(packed.folder, ignore_errors=True)
+        check_disk(packed.folder, len(names) * side * side * channels)
+        paths.write_json(packed.begun, {"made_from": made_from})
+    pictures = memory_map(packed.pictures, (len(names), side, side, channels), np.uint8)
+    written = memory_map(packed.written, (len(names),), np.bool_)
+    todo = np.flatnonzero(~written)
+    at_least = side if fit == "squash" else side + 1
+    bar = config.progress(total=len(names), initial=len(names) - len(todo), desc="packing", unit="picture")
+    for position, picture in images.stream(raw, [names[row] for row in todo], at_least):
+        row = todo[position]
+        if isinstance(picture, images.Unreadable):
+            raise Mistake(f"{names[row]} could be read by 02 and now cannot: {picture}. Run `make explore` again.")
+        pictures[row] = as_channels(images.fit(picture, side, fit), channels)
+        written[row] = True
+        bar.update()
+    bar.close()
+    pictures.flush()
+    paths.write_json(packed.record, {"made_from": made_from, "shape": list(pictures.shape), "fit": fit})
+    return f"store: packed {len(todo)} pictures into {side} px, {pictures.nbytes / 2**20:.0f} MiB ({reason})"
+
+
+def memory_map(path: Path, shape: tuple, dtype: type) -> np.memmap:
+    """An .npy array on disk, opened where it exists, made (zeros, sparse) where it does not."""
+    if path.exists():
+        return np.lib.format.open_memmap(path, mode="r+")
+    return np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+
+
+def as_channels(picture: np.ndarray, channels: int) -> np.ndarray:
+    """uint8 [S,S,1|3] → [S,S,channels]: grey is repeated; colour in a grey store becomes luma (ITU-R BT.601, as in JPEG)."""
+    if picture.shape[2] == channels:
+        return picture
+    if channels == 3:
+        return np.repeat(picture, 3, axis=2)
+    luma = picture @ np.array([0.299, 0.587, 0.114])
+    return (luma + 0.5).astype(np.uint8)[:, :, None]
+
+
+def check_disk(folder: Path, needed: int) -> None:
+    """Raises Mistake where the file system of the folder has fewer than `needed` bytes (and a tenth) free."""
+    parent = next(path for path in folder.parents if path.exists())
+    free = shutil.disk_usage(parent).free
+    if needed * 1.1 > free:
+        raise Mistake(
+            f"the store needs {needed / 2**30:.1f} GiB in {paths.show(folder)} and {free / 2**30:.1f} GiB are free. "
+            "Take a smaller side= (make prepare side=…), free some space (make clean), or set CLF_WORK to a larger disk."
+        )
+
+
+def load(packed: paths.Packed) -> np.memmap:
+    """uint8 [N,S,S,C], read only. Raises Mistake where the store is not whole."""
+    if not packed.record.exists():
+        raise Mistake(f"there is no store in {paths.show(packed.folder)}: run `make prepare` first.")
+    return np.load(packed.pictures, mmap_mode="r")

@@ -1,0 +1,265 @@
+"""One fold, from the store to its validation and test predictions: where data, augment, models and learn meet."""
+
+import dataclasses
+import platform
+import resource
+import time
+from dataclasses import asdict, dataclass
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from clf import augment, config, data, folds, learn, metrics, models, paths, problem, store, tables
+from clf.config import Config, Mistake
+from clf.problem import Problem
+
+FORWARD_BATCH = 256  # pictures per prediction step
+RECALIBRATION = 24  # batches that the batch-norm statistics are averaged over
+CURVE_ROWS = 1000  # validation rows that the curve during training uses
+
+
+@dataclass(frozen=True)
+class Material:
+    """What every fold reads: the store, and by table row the place in it and the target."""
+
+    question: Problem
+    pictures: np.ndarray  # the store, uint8 [N,S,S,C]
+    train_store: np.ndarray  # int [train rows]: row in the store
+    test_store: np.ndarray  # int [test rows]: row in the store, -1 without a readable picture
+    targets: np.ndarray  # float32 [train rows,K]
+    folds: object  # DataFrame as in folds.csv
+
+    def sample(self, rows: np.ndarray, size: int) -> np.ndarray:
+        """The first `size` of the rows by their rank in the nested sample, in table order."""
+        ranks = self.folds["sample"].to_numpy(int)[rows]
+        return np.sort(rows[np.argsort(ranks)[:size]])
+
+
+def material(place: paths.Place, side: int) -> Material:
+    """Raises Mistake where an earlier step is missing, or labels and classes differ."""
+    question = problem.read(place.problem)
+    train, pictures = tables.read(place.train), tables.read(place.pictures)
+    number = {name: code for code, name in enumerate(question.classes)}
+    if strangers := sorted(set(train.label) - set(number)):
+        raise Mistake(f"problem.toml's classes lack the label {strangers[0]!r} of train.csv: add it, then run `make explore`.")
+    return Material(
+        question=question,
+        pictures=store.load(place.packed(side)),
+        train_store=store_rows(pictures, "train", len(train)),
+        test_store=store_rows(pictures, "test", len(tables.read(place.test))),
+        targets=np.eye(len(number), dtype=np.float32)[train.label.map(number).to_numpy(int)],
+        folds=tables.read(place.folds),
+    )
+
+
+def store_rows(pictures, part: str, size: int) -> np.ndarray:
+    """int [size]: each table row's row in the store, -1 where it has no picture."""
+    found = pictures[pictures.part == part].row.replace("", "-1").to_numpy(int)
+    if len(found) != size:
+        raise Mistake(f"pictures.csv has {len(found)} {part} rows, the table {size}: run `make explore` again.")
+    return found
+
+
+# -- what a training will do -----------------------------------------------------------------------------------------------------------
+
+
+def image_side(settled: Config, pictures: np.ndarray) -> int:
+    """Side in px that the network sees: asked for, else the network's own, at most the store's."""
+    wanted = settled.image_size or config.choose(models.MODELS, settled.model, "model").image_size
+    return min(wanted or pictures.shape[1], pictures.shape[1])
+
+
+def batch_size(settled: Config, rows: int) -> int:
+    """Asked for, else 128, less for few rows: a short training needs enough steps. Never more than the rows."""
+    automatic = 128 if rows >= 8000 else 64 if rows >= 2000 else 32
+    return min(settled.batch_size or automatic, rows)
+
+
+def make_plan(settled: Config, rows: int, steps: int) -> learn.Plan:
+    entry = config.choose(models.MODELS, settled.model, "model")
+    batch = batch_size(settled, rows)
+    return learn.Plan(
+        steps=max(1, steps),
+        steps_per_epoch=rows // batch,
+        batch_size=batch,
+        optimizer=entry.optimizer,
+        learning_rate=settled.learning_rate or entry.learning_rate,
+        weight_decay=settled.weight_decay,
+        label_smoothing=settled.label_smoothing,
+        ema=settled.ema,
+        seed=settled.seed,
+    )
+
+
+def make_learner(settled: Config, source: Material, plan: learn.Plan) -> learn.Learner:
+    """A fresh network and its learner, equal for equal seeds."""
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(settled.seed)
+    tf.config.experimental.enable_op_determinism()
+    side = image_side(settled, source.pictures)
+    strategy = models.strategy()
+    with strategy.scope():
+        model = models.build(settled.model, side, source.pictures.shape[3], source.targets.shape[1], settled.width)
+    return learn.Learner(model, plan, config.choose(augment.MIXES, settled.mix, "mix"), strategy)
+
+
+def batches(settled: Config, source: Material, plan: learn.Plan, rows: np.ndarray, augmentation: str | None = None):
+    """`start -> tf.data.Dataset` of training batches from number `start` to the plan's end."""
+    operation = augment.build(augmentation or settled.augment, source.question, settled.seed)
+    side = image_side(settled, source.pictures)
+
+    def stream(start: int, steps: int = plan.steps) -> tf.data.Dataset:
+        return data.training(
+            source.pictures, source.train_store, rows, source.targets, plan.batch_size, side, operation, settled.seed, start, steps
+        )
+
+    return stream
+
+
+def passing(settled: Config, source: Material, part: str, rows: np.ndarray) -> tf.data.Dataset:
+    """One pass over table rows of `train` or `test`, never augmented."""
+    where = source.train_store if part == "train" else source.test_store
+    return data.passing(source.pictures, where, rows, FORWARD_BATCH, image_side(settled, source.pictures))
+
+
+def measure(learner: learn.Learner, stream, seconds: float = 3.0) -> tuple[float, float]:
+    """Seconds per step (after the first, which compiles), and seconds until the first step was done. The learner is put back."""
+    before = learner.state()
+    began = time.monotonic()
+    iterator = iter(learner.strategy.experimental_distribute_dataset(stream(0, 1_000_000)))
+    for _ in range(2):
+        float(learner.step(*next(iterator)))
+    first = time.monotonic() - began
+    began, taken = time.monotonic(), 0
+    while time.monotonic() - began < seconds or not taken:
+        for _ in range(4):  # without waiting in between, as in training
+            loss = learner.step(*next(iterator))
+        float(loss)
+        taken += 4
+    per_step = (time.monotonic() - began) / taken
+    learner.restore(before)
+    return per_step, first
+
+
+def plan_for(
+    settled: Config, source: Material, rows: np.ndarray, predicted: int, finish_by: float | None, learner, predictor
+) -> learn.Plan:
+    """The plan of a fold: by `epochs=`, or by what the machine manages until `finish_by` (time.monotonic), all else included."""
+    plan = learner.plan
+    if finish_by is None:
+        return dataclasses.replace(plan, steps=max(1, round(settled.epochs * plan.steps_per_epoch)))
+    stream = batches(settled, source, plan, rows)
+    per_step, compiling = measure(learner, stream)
+    few = rows[:FORWARD_BATCH]
+    predictor(passing(settled, source, "train", few), few)
+    began = time.monotonic()
+    predictor(passing(settled, source, "train", few), few)
+    forward = (time.monotonic() - began) / FORWARD_BATCH
+    # Besides the steps: the curve's validations, recalibration (a forward pass, compiled anew), predictions, writing.
+    rest = (8 * min(CURVE_ROWS, predicted) + predicted) * forward + RECALIBRATION * per_step / 2 + compiling / 2 + 1.0
+    left = finish_by - time.monotonic() - rest
+    plan = dataclasses.replace(plan, steps=max(1, int(left / per_step)))
+    print(
+        f"plan: {plan.steps} steps of {plan.batch_size}, {plan.steps / plan.steps_per_epoch:.1f} epochs: "
+        f"{plan.batch_size / per_step:.0f} pictures/s measured, {max(0, left):.0f} s for steps, {rest:.0f} s for the rest"
+    )
+    if left < 20 * per_step:
+        print(f"warning: minutes={settled.minutes:g} leaves time for {plan.steps} steps only; the result will be poor")
+    return plan
+
+
+def share_of_budget(began: float, minutes: float, number: int, of: int) -> float | None:
+    """When (time.monotonic) fold `number` of `of` has to be done, so that all end `minutes` after `began`; None without a budget."""
+    if not minutes:
+        return None
+    end = began + 60 * minutes - 1.0  # the score and the page of the run
+    return time.monotonic() + (end - time.monotonic()) / (of - number)
+
+
+# -- one fold --------------------------------------------------------------------------------------------------------------------------
+
+
+def fold(place: paths.Place, run: paths.Run, settled: Config, side: int, key: str, finish_by: float | None = None) -> None:
+    """Trains fold `key` of a run and predicts its validation, locked and test rows; continues a killed one; no-op when whole.
+
+    `finish_by` (time.monotonic) ends the fold then, predictions included; what it resolves to is frozen in `plan.json`.
+    """
+    out = run.fold(key)
+    if out.record.exists():
+        print(f"{run.name} {out.folder.name}: whole, nothing to do")
+        return
+    began = time.monotonic()
+    precision = models.set_precision(settled.precision)
+    source = material(place, side)
+    rows, valid = folds.rows(source.folds, key)
+    locked = np.flatnonzero(source.folds.fold == folds.HOLDOUT)
+    test = np.flatnonzero(source.test_store >= 0)
+    if len(rows) < 2:
+        raise Mistake(f"fold {key} has {len(rows)} training rows.")
+    predicted = len(valid) + len(locked) + len(test)
+    learner = make_learner(settled, source, make_plan(settled, len(rows), 1))
+    predictor = learn.Predictor(learner.model, settled.views)
+    if stored := paths.read_json(out.plan):
+        plan = learn.Plan(**stored)
+    else:
+        plan = plan_for(settled, source, rows, predicted, finish_by, learner, predictor)
+        paths.write_json(out.plan, asdict(plan))
+    learner.follow(plan)
+    device = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
+    print(
+        f"{run.name} {out.folder.name}: {settled.model}, {learner.model.count_params():,} weights, {image_side(settled, source.pictures)} px, "
+        f"{len(rows)} training rows, {plan.steps / plan.steps_per_epoch:.1f} epochs, {device}, {precision}"
+    )
+    stream = batches(settled, source, plan, rows)
+    learn.fit(learner, stream, out, validation(settled, source, predictor, valid), scalars(out))
+    if settled.ema:
+        learner.take_average()
+    learn.recalibrate(learner.model, stream(0, min(RECALIBRATION, plan.steps)))
+    predict(out, settled, source, predictor, {"valid": valid, "holdout": locked, "test": test})
+    learner.model.save(out.weights)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    facts = {"seconds": round(time.monotonic() - began, 1), "peak_memory_mib": round(peak), "device": device, "precision": precision}
+    versions = {"python": platform.python_version(), "tensorflow": tf.__version__, "keras": keras.__version__}
+    paths.write_json(out.record, {"rows": len(rows), "steps": plan.steps, **facts, "versions": versions})
+    out.checkpoint.unlink(missing_ok=True)
+
+
+def validation(settled: Config, source: Material, predictor: learn.Predictor, valid: np.ndarray):
+    """A function for the curve: loss and metric of the weights as they are, on at most CURVE_ROWS rows."""
+    if not len(valid):
+        return dict
+    few = source.sample(valid, CURVE_ROWS)
+    codes = source.targets[few].argmax(1)
+    metric = metrics.METRICS[source.question.metric]
+    positive = source.question.positive_index
+
+    def validate() -> dict:
+        probabilities = predictor(passing(settled, source, "train", few), few, "validating").astype(np.float64)
+        loss = metrics.METRICS["log_loss"].score(codes, probabilities)
+        return {"valid_loss": loss, f"valid_{metric.name}": metric.score(codes, probabilities, positive=positive)}
+
+    return validate
+
+
+def scalars(out: paths.Fold):
+    """A function that hands each line of the history to TensorBoard."""
+    writer = tf.summary.create_file_writer(str(out.board))
+
+    def write(line: dict) -> None:
+        with writer.as_default():
+            for name, value in line.items():
+                tf.summary.scalar(name, value, step=line["step"])
+        writer.flush()
+
+    return write
+
+
+def predict(out: paths.Fold, settled: Config, source: Material, predictor: learn.Predictor, parts: dict[str, np.ndarray]) -> None:
+    """Predictions for each part that has rows, with the same weights and the same views."""
+    files = {"valid": out.valid, "holdout": out.holdout, "test": out.test}
+    for part, rows in parts.items():
+        if len(rows) or part == "test":
+            table = "test" if part == "test" else "train"
+            probabilities = predictor(passing(settled, source, table, rows), rows, f"predicting {part}")
+            paths.write_predictions(files[part], rows, probabilities)

@@ -1,0 +1,46 @@
+"""Step 5: train on all data, and predict validation and test rows with the same weights and views.
+
+    make train COMPETITION=… [minutes=10 | epochs=20] [fold=0|all|full] [model=…] [any word of Config]
+    python scripts/05_train.py competition=…
+
+reads   packed/<side>/, folds.csv, the tables, problem.toml, config.toml
+writes  runs/R/: config.toml, foldK/ (weights, history.jsonl, predictions), index.html, and score.json last
+"""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from clf import config, paths, runs
+
+
+@dataclass(frozen=True)
+class Words(config.TrainingWords):
+    run: str = config.word("", "name of the run; empty: network and four digits of its identity")
+
+
+def main(words: Words, wanted: config.Config) -> None:
+    place = paths.Place(words.competition)
+    settled = runs.settle(place, wanted)
+    run = runs.open_run(place, settled, words.run)
+    if run.score.exists():
+        print(f"train: nothing to do, run {run.name}: {runs.score_text(paths.read_json(run.score))}")
+        return
+
+    from clf import report, train  # TensorFlow: only where there is something to do
+
+    keys = runs.fold_keys(place, settled)
+    for number, key in enumerate(keys):
+        finish_by = train.share_of_budget(config.STARTED, settled.minutes, number, len(keys))
+        train.fold(place, run, settled, runs.store_side(place), key, finish_by)
+    score = runs.finish(place, run, settled, config.elapsed())
+    report.run(run.page, **runs.page(place, run))
+    print(
+        f"train: run {run.name}, {runs.score_text(score)}, {score['seconds']:.0f} s, page {paths.show(run.page)}. Next: make improve, make submit"
+    )
+
+
+if __name__ == "__main__":
+    config.command(main, Words)

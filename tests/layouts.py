@@ -1,0 +1,138 @@
+"""Small competition folders in the layouts that Kaggle ships, with real picture files that a small network can learn.
+
+A picture is a crop of a photo with a shape drawn on it; the shape and its colour belong to the class. `build(name, folder)` writes what
+`raw/` holds after unpacking and returns the test answers in the sample submission's layout.
+"""
+
+import json
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+from sklearn.datasets import load_sample_images
+
+CLASSES = ("Black disk", "red-square", "white cross")
+
+
+@cache
+def photos() -> tuple[np.ndarray, ...]:
+    return tuple(np.asarray(photo) for photo in load_sample_images().images)
+
+
+def draw(kind: int, side: int, generator: np.random.Generator) -> np.ndarray:
+    """uint8 [side,side,3]"""
+    photo = photos()[generator.integers(2)]
+    top, left = generator.integers(0, photo.shape[0] - side), generator.integers(0, photo.shape[1] - side)
+    picture = photo[top : top + side, left : left + side].copy()
+    middle = [int(side * part) for part in generator.uniform(0.4, 0.6, 2)]
+    size = int(side * generator.uniform(0.22, 0.32))
+    if kind == 0:
+        cv2.circle(picture, middle, size, (10, 10, 20), -1)
+    elif kind == 1:
+        corners = [(place - size, place + size) for place in middle]
+        cv2.rectangle(picture, *zip(*corners, strict=True), (220, 30, 30), -1)
+    else:
+        cv2.drawMarker(picture, middle, (250, 250, 250), cv2.MARKER_CROSS, 2 * size, max(2, side // 10))
+    return picture
+
+
+def save(path: Path, picture: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), picture[:, :, ::-1])
+
+
+def kinds(count: int, classes: int) -> np.ndarray:
+    return np.arange(count) % classes
+
+
+def _onehot(kind: np.ndarray, columns: list[str]) -> pd.DataFrame:
+    return pd.DataFrame(np.eye(len(columns), dtype=int)[kind], columns=columns)
+
+
+def pixels(folder: Path, pictures: int, side: int, generator: np.random.Generator) -> pd.DataFrame:
+    """As digit-recognizer: the test table has no ids."""
+    train, test = kinds(pictures, 3), kinds(pictures // 3, 3)
+    for name, kind in (("train", train), ("test", test)):
+        grey = [cv2.cvtColor(draw(number, side, generator), cv2.COLOR_RGB2GRAY).ravel() for number in kind]
+        table = pd.DataFrame(np.stack(grey), columns=[f"pixel{number}" for number in range(side * side)])
+        if name == "train":
+            table.insert(0, "label", kind)
+        table.to_csv(folder / f"{name}.csv", index=False)
+    ids = range(1, len(test) + 1)
+    pd.DataFrame({"ImageId": ids, "Label": 0}).to_csv(folder / "sample_submission.csv", index=False)
+    return pd.DataFrame({"ImageId": ids, "Label": test})
+
+
+def table(folder: Path, pictures: int, side: int, generator: np.random.Generator) -> pd.DataFrame:
+    """As dog-breed-identification: ids and labels, a probability column for each class, spelled differently from the labels."""
+    ids = [generator.bytes(16).hex() for _ in range(pictures + pictures // 3)]
+    kind = kinds(len(ids), 3)
+    for number, name in enumerate(ids):
+        save(folder / ("train" if number < pictures else "test") / f"{name}.jpg", draw(kind[number], side, generator))
+    labels = [CLASSES[number] for number in kind]
+    pd.DataFrame({"id": ids, "breed": labels})[:pictures].to_csv(folder / "labels.csv", index=False)
+    columns = [name.lower().replace(" ", "_") for name in reversed(CLASSES)]
+    answers = _onehot(2 - kind[pictures:], columns)
+    answers.insert(0, "id", ids[pictures:])
+    answers.assign(**dict.fromkeys(columns, 1 / 3)).to_csv(folder / "sample_submission.csv", index=False)
+    return answers
+
+
+def onehot(folder: Path, pictures: int, side: int, generator: np.random.Generator) -> pd.DataFrame:
+    """As plant-pathology-2020: train and test pictures in one folder, one column for each class, a test table."""
+    columns = ["healthy", "rust", "scab"]
+    parts = {}
+    for part, count in (("Train", pictures), ("Test", pictures // 3)):
+        kind = kinds(count, 3)
+        for number in range(count):
+            save(folder / "images" / f"{part}_{number}.jpg", draw(kind[number], side, generator))
+        parts[part] = _onehot(kind, columns)
+        parts[part].insert(0, "image_id", [f"{part}_{number}" for number in range(count)])
+    parts["Train"].to_csv(folder / "train.csv", index=False)
+    parts["Test"][["image_id"]].to_csv(folder / "test.csv", index=False)
+    parts["Test"].assign(**dict.fromkeys(columns, 1 / 3)).to_csv(folder / "sample_submission.csv", index=False)
+    return parts["Test"]
+
+
+def folders(folder: Path, pictures: int, side: int, generator: np.random.Generator) -> pd.DataFrame:
+    """As plant-seedlings-classification: one folder for each class, ids with extension; file names repeat between classes."""
+    for number, kind in enumerate(kinds(pictures, 3)):
+        save(folder / "train" / CLASSES[kind] / f"{number // 3}.png", draw(kind, side, generator))
+    kind = kinds(pictures // 3, 3)
+    names = [f"{generator.bytes(4).hex()}.png" for _ in kind]
+    for name, number in zip(names, kind, strict=True):
+        save(folder / "test" / name, draw(number, side, generator))
+    pd.DataFrame({"file": names, "species": CLASSES[1]}).to_csv(folder / "sample_submission.csv", index=False)
+    return pd.DataFrame({"file": names, "species": [CLASSES[number] for number in kind]})
+
+
+def filename(folder: Path, pictures: int, side: int, generator: np.random.Generator) -> pd.DataFrame:
+    """As dogs-vs-cats-redux: the label is in the file name, the probability of one of two classes is asked."""
+    for number, kind in enumerate(kinds(pictures, 2)):
+        save(folder / "train" / f"{('cat', 'dog')[kind]}.{number // 2}.jpg", draw(kind, side, generator))
+    kind = kinds(pictures // 3, 2)
+    for number, one in enumerate(kind):
+        save(folder / "test" / f"{number + 1}.jpg", draw(one, side, generator))
+    ids = range(1, len(kind) + 1)
+    pd.DataFrame({"id": ids, "label": 0.5}).to_csv(folder / "sample_submission.csv", index=False)
+    return pd.DataFrame({"id": ids, "label": kind})
+
+
+LAYOUTS: dict[str, Callable] = {"pixels": pixels, "table": table, "onehot": onehot, "folders": folders, "filename": filename}
+
+
+def build(name: str, folder: Path, pictures: int = 60, side: int = 48, seed: int = 0) -> pd.DataFrame:
+    """Writes the layout with `pictures` for training and a third as many for test; returns the test answers."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return LAYOUTS[name](folder, pictures, side, np.random.default_rng(seed))
+
+
+def downloaded(data: Path, facts: dict | None = None) -> Path:
+    """`raw/` and the record of a finished download in a competition's data folder; returns `raw/`."""
+    (data / "raw").mkdir(parents=True)
+    record = {"made_from": {}, "competition": data.name, "source": "folder", "slice": False, "files": [], "facts": facts or {}}
+    (data / "download.json").write_text(json.dumps(record))
+    return data / "raw"

@@ -1,0 +1,83 @@
+"""Batches: the picture, the target and the row number that come together belong together, whatever the order."""
+
+import numpy as np
+import pytest
+
+from clf import data
+
+SIDE = 8
+
+
+@pytest.fixture
+def numbered():
+    """300 pictures; row r lies in store row 299 - r and every pixel says r (low byte, high byte); the target is r % 3."""
+    pictures = np.zeros((300, SIDE, SIDE, 3), np.uint8)
+    for row in range(300):
+        pictures[299 - row, ..., 0], pictures[299 - row, ..., 1] = row % 256, row // 256
+    return pictures, np.arange(299, -1, -1), np.eye(3, dtype=np.float32)[np.arange(300) % 3]
+
+
+def rows_seen(images):
+    return images[:, 0, 0, 0].astype(int) + 256 * images[:, 0, 0, 1].astype(int)
+
+
+def plain(images, rows, epoch):
+    return images
+
+
+def stream(numbered, rows, start=0, steps=40, seed=0, augment=plain):
+    pictures, store_rows, targets = numbered
+    return data.training(pictures, store_rows, rows, targets, 16, SIDE, augment, seed, start, steps)
+
+
+def test_pictures_targets_and_rows_belong_together(numbered):
+    rows = np.arange(0, 300, 2)
+    for images, targets, numbers in stream(numbered, rows):
+        np.testing.assert_array_equal(rows_seen(images.numpy()), numbers.numpy())
+        np.testing.assert_array_equal(targets.numpy().argmax(1), numbers.numpy() % 3)
+        assert set(numbers.numpy()) <= set(rows)
+        assert images.dtype == "uint8"
+        assert images.shape == (16, SIDE, SIDE, 3)
+
+
+def test_an_epoch_holds_each_row_at_most_once_in_a_new_order(numbered):
+    rows = np.arange(64)
+    numbers = [batch[2].numpy() for batch in stream(numbered, rows, steps=8)]
+    first, second = np.concatenate(numbers[:4]), np.concatenate(numbers[4:])
+    assert sorted(first) == sorted(second) == list(rows)
+    assert (first != second).any()
+
+
+def test_a_stream_that_starts_later_goes_on_as_the_whole_one(numbered):
+    def noisy(images, rows, epoch):
+        return images + np.uint8(epoch)
+
+    rows = np.arange(100)
+    whole = [batch for batch in stream(numbered, rows, augment=noisy)]
+    later = [batch for batch in stream(numbered, rows, start=23, augment=noisy)]
+    assert len(later) == 17
+    for one, other in zip(whole[23:], later, strict=True):
+        for left, right in zip(one, other, strict=True):
+            np.testing.assert_array_equal(left, right)
+
+
+def test_another_seed_is_another_order(numbered):
+    rows = np.arange(300)
+    one, other = (next(iter(stream(numbered, rows, seed=seed)))[2].numpy() for seed in (0, 1))
+    assert (one != other).any()
+
+
+def test_a_pass_holds_every_row_once_and_pads_with_minus_one(numbered):
+    pictures, store_rows, _ = numbered
+    rows = np.array([5, 290, 17, 3, 200, 100, 44])
+    batches = list(data.passing(pictures, store_rows, rows, 4, SIDE))
+    numbers = np.concatenate([batch[2].numpy() for batch in batches])
+    assert numbers.tolist() == [*rows.tolist(), -1]
+    images = np.concatenate([batch[0].numpy() for batch in batches])
+    np.testing.assert_array_equal(rows_seen(images)[:7], rows)
+
+
+def test_resize_averages_areas():
+    images = np.zeros((2, 4, 4, 1), np.uint8)
+    images[1, ::2] = 100
+    assert data.resize(images, 2).tolist() == [[[[0], [0]], [[0], [0]]], [[[50], [50]], [[50], [50]]]]

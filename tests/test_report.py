@@ -1,0 +1,186 @@
+"""Pages are whole, ask nothing of the network, escape what comes from the data, and work for 2 and for 120 classes."""
+
+import base64
+import dataclasses
+import re
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from test_submission import PLAIN
+
+from clf import report
+
+HOSTILE = "<script>alert('x')</script> $x^2 & “é”"
+
+
+def page(path) -> str:
+    """The page's text, after a look at what every page must be."""
+    text = path.read_text()
+    assert text.startswith("<!doctype html>")
+    assert text.rstrip().endswith("</html>")
+    assert not re.search(r"<link|<script|<iframe|@import|url\(|href=", text)
+    assert all(source.startswith('"data:image/') for source in re.findall(r"src=(.{12})", text))
+    for kind, content in re.findall(r'src="data:image/(\w+);base64,([^"]+)"', text):
+        assert cv2.imdecode(np.frombuffer(base64.b64decode(content), np.uint8), cv2.IMREAD_COLOR) is not None, kind
+    return text
+
+
+def pictures(number: int, channels: int = 3) -> list[np.ndarray]:
+    generator = np.random.default_rng(number)
+    return [generator.integers(0, 256, (20 + 9 * index, 90 - 5 * index, channels), dtype=np.uint8) for index in range(number)]
+
+
+def findings(classes: tuple[str, ...], **more) -> dict:
+    counts = {name: 10 + index for index, name in enumerate(classes)}
+    return {
+        "problem": dataclasses.replace(PLAIN, classes=classes),
+        "evidence": {"metric": "the page says accuracy"},
+        "counts": counts,
+        "heights": np.array([28, 300, 31]),
+        "widths": np.array([28, 20, 900]),
+        "formats": {"JPEG RGB": 1234},
+        "samples": {name: pictures(index % 9) for index, name in enumerate(classes)},
+        "clusters": [],
+        "conflicts": 0,
+        "twins": 0,
+        "cluster_rows": 0,
+        "group": None,
+        "quarantine": pd.DataFrame(columns=["part", "id", "path", "reason"]),
+        "train": sum(counts.values()),
+        "test": 77,
+        "notes": [],
+        **more,
+    }
+
+
+@pytest.mark.parametrize("number", [2, 10, 120, 300])
+def test_explore_shows_the_problem_and_every_class(tmp_path, number):
+    classes = tuple(f"class {index}" for index in range(number))
+    report.explore(tmp_path / "explore" / "index.html", findings(classes))
+    text = page(tmp_path / "explore" / "index.html")
+    assert text.count("<figcaption>") == min(number, report.SHOWN_CLASSES)
+    assert ("more are not shown" in text) == (number > report.SHOWN_CLASSES)
+    for words in (
+        "the page says accuracy",
+        "problem.toml",
+        "make explore COMPETITION=toy",
+        "1,234",
+        "77",
+        "No two pictures",
+        "Nothing: every",
+    ):
+        assert words in text
+    assert ("rarest</th>" in text) == (number > report.LEGIBLE)
+
+
+def test_explore_escapes_what_comes_from_the_data(tmp_path):
+    members = [
+        {"part": part, "id": HOSTILE, "label": label, "picture": pictures(1, 1)[0]} for part, label in (("train", HOSTILE), ("test", ""))
+    ]
+    table = pd.DataFrame([["train", HOSTILE, HOSTILE, HOSTILE]] * 60, columns=["part", "id", "path", "reason"])
+    odd = {"clusters": [members] * 30, "conflicts": 3, "twins": 4, "cluster_rows": 5, "quarantine": table}
+    group = {"column": HOSTILE, "groups": 11}
+    report.explore(tmp_path / "odd.html", findings((HOSTILE, "cat"), **odd, group=group, notes=[HOSTILE], formats={HOSTILE: 1}))
+    text = page(tmp_path / "odd.html")
+    assert "&lt;script&gt;" in text
+    assert "6 more clusters are not shown" in text
+    assert "60 pictures or rows" in text
+    assert "11 groups" in text
+
+
+def test_explore_of_equal_sizes_and_of_nothing_measured(tmp_path):
+    report.explore(tmp_path / "equal.html", findings(("a", "b"), heights=np.full(9, 28), widths=np.full(9, 28)))
+    assert "All 9 pictures measure 28 × 28 px." in page(tmp_path / "equal.html")
+    report.explore(tmp_path / "none.html", findings(("a", "b"), heights=np.array([]), widths=np.array([])))
+    assert "No picture was measured." in page(tmp_path / "none.html")
+
+
+def history(epochs: int) -> list[dict]:
+    lines = [{"epoch": epoch, "step": epoch * 10, "loss": 1 / epoch, "learning_rate": 0.1} for epoch in range(1, epochs + 1)]
+    return [line | ({"valid_loss": 0.5, "valid_accuracy": 0.75} if line["epoch"] % 2 == 0 else {}) for line in lines]
+
+
+@pytest.mark.parametrize("number", [2, 40, 120])
+def test_run_names_the_top_confusion(tmp_path, number):
+    classes = [f"class {index} $ {HOSTILE}" for index in range(number)]
+    confusion = 100 * np.eye(number, dtype=int)
+    confusion[1, 0] = 25
+    folds = [{"key": "0", "history": history(5), "score": 0.9}, {"key": "1", "history": [], "score": None}]
+    score = {"score": 0.9, "low": 0.85, "high": 0.95, "rows": 200}
+    report.run(tmp_path / "run.html", "net-1234", {"model": "net"}, folds, confusion, classes, "accuracy", score)
+    text = page(tmp_path / "run.html")
+    assert "out-of-fold accuracy 0.9000, 95 % interval 0.8500 to 0.9500" in text
+    assert "25</td>" in text
+    assert "20.0%" in text
+    assert ('alt="confusion matrix"' in text) == (number <= report.LEGIBLE)
+    assert 'alt="curves"' in text
+
+
+def test_run_on_every_row_has_no_confusions(tmp_path):
+    folds = [{"key": "full", "history": history(1), "score": None}]
+    score = {"score": None, "low": None, "high": None, "rows": 0}
+    report.run(tmp_path / "run.html", "net", {}, folds, None, ["a", "b"], "accuracy", score)
+    text = page(tmp_path / "run.html")
+    assert "No validation rows." in text
+    assert "no score: every row trained" in text
+
+
+def test_run_without_a_mistake_says_so(tmp_path):
+    folds = [{"key": "0", "history": [], "score": 1.0}]
+    report.run(
+        tmp_path / "run.html",
+        "net",
+        {},
+        folds,
+        np.diag([3, 0]),
+        ["a", "b"],
+        "accuracy",
+        {"score": 1.0, "low": 1.0, "high": 1.0, "rows": 3},
+    )
+    assert "every validation row is right" in page(tmp_path / "run.html")
+
+
+def test_confusions_by_hand():
+    confusion = np.array([[8, 2, 0], [0, 5, 5], [1, 0, 3]])
+    assert report.confusions(confusion, ["a", "b", "c"]) == [("b", "c", "5", "50.0%"), ("a", "b", "2", "20.0%"), ("c", "a", "1", "25.0%")]
+
+
+def test_improve(tmp_path):
+    first = {"change": "base", "settings": {}, "score": 0.981, "gain": None, "noise": None, "kept": False}
+    better = {
+        "change": HOSTILE,
+        "settings": {"augment": "strong", "mix": "none"},
+        "score": 0.984,
+        "gain": 0.003,
+        "noise": 0.001,
+        "kept": True,
+    }
+    report.improve(tmp_path / "improve.html", [first, better], "kept strong")
+    text = page(tmp_path / "improve.html")
+    for words in ("kept strong", "+0.0030", "augment=strong mix=none", "0.9810", "gain of each change"):
+        assert words in text
+    report.improve(tmp_path / "first.html", [first], "nothing tried")
+    assert "<img" not in page(tmp_path / "first.html")
+
+
+@pytest.mark.parametrize(("number", "channels"), [(1, 1), (5, 3), (40, 3)])
+def test_augmentations_keep_the_colours(tmp_path, number, channels):
+    before = np.zeros((number, 16, 16, channels), np.uint8)
+    before[..., 0] = 255  # white as grey, red as colour
+    after = {"light": before.astype(np.float32), "strong": 255 - before}
+    report.augmentations(tmp_path / "augment.png", before, after)
+    drawn = cv2.imread(str(tmp_path / "augment.png"))
+    centre = drawn[drawn.shape[0] // (6 if number <= 8 else 12), 80]
+    assert centre.tolist() == ([255, 255, 255] if channels == 1 else [0, 0, 255])
+
+
+def test_tiles_are_whole_pictures_on_white():
+    wide = report.tile(np.zeros((10, 40, 1), np.uint8), side=80)
+    assert wide.shape == (80, 80, 3)
+    assert (wide[30:50] == 0).all()
+    assert (wide[:30] == 255).all()
+    assert (wide[50:] == 255).all()
+    sliver = report.tile(np.zeros((3000, 1, 3), np.uint8))
+    assert (sliver == 0).any()
