@@ -16,7 +16,7 @@ endif
 WORDS = $(patsubst COMPETITION=%,competition=%,$(filter-out VENV=% PYTHON=%,$(MAKEOVERRIDES)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup all download explore prepare sample train improve submit board runs clean test lint format
+.PHONY: help setup readme all download explore prepare sample train improve submit board runs clean test lint format
 .SUFFIXES:
 
 help:
@@ -48,6 +48,9 @@ submit: setup  ## 07: predict, format, check, upload
 
 board: setup  ## TensorBoard of one competition's runs, on loopback
 	@$(RUN) scripts/board.py $(WORDS)
+
+readme: setup  ## write the tables of words into README.md
+	@$(RUN) scripts/readme.py
 
 runs: setup  ## the runs of one competition, best first
 	@$(RUN) scripts/runs.py $(WORDS)

@@ -49,7 +49,7 @@ class Bench:
 def bench(place: paths.Place, settled: Config, side: int, size: int) -> Bench:
     """The first `size` rows of the nested sample: those of fold 0 are held out."""
     source = train.material(place, side)
-    rows, held_out = (source.sample(part, round(size * len(part) / len(source.folds))) for part in folds.rows(source.folds, "0"))
+    rows, held_out = (folds.sample(source.folds, round(size * len(part) / len(source.folds)), part) for part in folds.rows(source.folds, "0"))
     return Bench(place, settled, source, rows, held_out, train.make_plan(settled, len(rows), 1000))
 
 
@@ -135,9 +135,7 @@ def same_twice(on: Bench, steps: int = 2) -> Check:
         ends.append(learner.state())
     equal = all(np.array_equal(one, other) for one, other in zip(*ends, strict=True))
     figure = f"after {steps} steps the weights are {'equal' if equal else 'different'}"
-    return verdict(
-        "the same seed gives the same run", equal, figure, "an operation is not deterministic: results will not repeat", "warned"
-    )
+    return verdict("the same seed gives the same run", equal, figure, "an operation is not deterministic: results will not repeat", "warned")
 
 
 def trained(on: Bench, seconds: float) -> tuple[list[Check], dict]:
@@ -162,8 +160,8 @@ def trained(on: Bench, seconds: float) -> tuple[list[Check], dict]:
     held_out = on.held_out
     predictor = learn.Predictor(learner.model, "one")
     probabilities = predictor(train.passing(on.settled, on.source, "train", held_out), held_out).astype(np.float64)
-    codes = on.source.targets[held_out].argmax(1)
-    prior = np.tile(on.source.targets[on.rows].mean(0, dtype=np.float64), (len(held_out), 1))
+    codes = on.source.codes[held_out]
+    prior = np.tile(on.source.targets(on.rows).mean(0, dtype=np.float64), (len(held_out), 1))
     score = {kind: metrics.METRICS["log_loss"].score(codes, values) for kind, values in (("ours", probabilities), ("prior", prior))}
     right = {kind: metrics.METRICS["accuracy"].score(codes, values) for kind, values in (("ours", probabilities), ("prior", prior))}
     part = max(1, len(losses) // 5)
@@ -176,7 +174,7 @@ def trained(on: Bench, seconds: float) -> tuple[list[Check], dict]:
         verdict(
             "better than the class prior on held-out rows",
             score["ours"] < score["prior"] or right["ours"] > right["prior"],
-            f"log loss {score['ours']:.3f}, prior {score['prior']:.3f}; accuracy {right['ours']:.3f}, prior {right['prior']:.3f}; {len(held_out)} rows",
+            f"log loss {score['ours']:.3f}, prior {score['prior']:.3f}; accuracy {right['ours']:.3f}, prior {right['prior']:.3f}",
             "hard pictures or too short a training: look at explore's page, then train longer",
             "warned",
         ),

@@ -74,7 +74,7 @@ class Config:
     minutes: float = word(0.0, "wall time of the whole command, start, validation and prediction included; 0: epochs= decides")
     batch_size: int = word(0, "pictures per step; 0: by the number of rows")
     learning_rate: float = word(0.0, "peak of the one-cycle schedule; 0: the network's own")
-    weight_decay: float = word(0.0005, "L2 decay of kernels, coupled as in SGD; not on norms and biases")
+    weight_decay: float = word(0.0005, "decoupled decay of kernels (times the rate, per step); not of norms and biases")
     label_smoothing: float = word(0.1, "share of each target spread over all classes")
     ema: float = word(0.1, "horizon of the weights' moving average, as a share of the run; 0: none")
     augment: str = word("light", "set of augmentations by name")

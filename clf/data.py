@@ -36,7 +36,7 @@ def training(
     pictures: np.ndarray,
     store_rows: np.ndarray,
     rows: np.ndarray,
-    targets: np.ndarray,
+    targets: Callable[[np.ndarray], np.ndarray],
     batch_size: int,
     side: int,
     augment: Augment,
@@ -46,7 +46,8 @@ def training(
 ) -> tf.data.Dataset:
     """Batches number `start` … `steps - 1` of an endless shuffled, augmented stream over `rows`.
 
-    `pictures` is the store, `store_rows` int [N] maps a table row to its row there; `targets` float32 [N,K] is by table row.
+    `pictures` is the store, `store_rows` int [N] maps a table row to its row there; `targets(rows)`
+    gives float32 [len(rows),K].
     One Python call makes a whole batch; two calls run side by side, in order.
     """
     per_epoch = len(rows) // batch_size
@@ -55,9 +56,9 @@ def training(
         epoch, position = divmod(int(step), per_epoch)
         chosen = rows[order(seed, epoch, len(rows))[position * batch_size : (position + 1) * batch_size]]
         images = augment(pictures[store_rows[chosen]], chosen, epoch)
-        return images, targets[chosen], chosen.astype(np.int32)
+        return images, targets(chosen), chosen.astype(np.int32)
 
-    return _batches(make, start, steps, batch_size, side, pictures.shape[3], targets.shape[1])
+    return _batches(make, start, steps, batch_size, side, pictures.shape[3], targets(rows[:1]).shape[1])
 
 
 def passing(pictures: np.ndarray, store_rows: np.ndarray, rows: np.ndarray, batch_size: int, side: int) -> tf.data.Dataset:

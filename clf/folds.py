@@ -83,6 +83,12 @@ def rows(folds: pd.DataFrame, key: str) -> tuple[np.ndarray, np.ndarray]:
     return np.flatnonzero(~valid & ~locked), np.flatnonzero(valid)
 
 
+def sample(folds: pd.DataFrame, size: int, rows: np.ndarray | None = None) -> np.ndarray:
+    """The first `size` of the rows (default: all) by their rank in the nested sample, in table order."""
+    rows = np.arange(len(folds)) if rows is None else rows
+    return np.sort(rows[np.argsort(folds["sample"].to_numpy(int)[rows])[:size]])
+
+
 def keys(folds: pd.DataFrame) -> list[str]:
     return sorted(set(folds.fold) - {HOLDOUT}, key=int)
 

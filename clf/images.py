@@ -22,7 +22,8 @@ import pandas as pd
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
-from tqdm import tqdm
+
+from clf import config
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".ppm", ".pgm", ".jp2", ".tif", ".tiff")  # the better source first
 MOST_PIXELS = 250_000_000  # one decoded picture: 750 MB
@@ -245,7 +246,7 @@ def _pixel_row(values: np.ndarray) -> Loaded | Unreadable:
     return Loaded(picture, "table L", side, side, _digest(picture.tobytes()))
 
 
-# -- a set of pictures at a glance -----------------------------------------------------------------------------------------------------
+# -- a set of pictures at a glance -------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -286,7 +287,7 @@ def inspect(raw: Path, names: Sequence[str]) -> Inspection:
         reasons={},
     )
     glances = _each(raw, names, 2 * THUMBNAIL, _glance)
-    for position, glance in tqdm(glances, "reading pictures", count, delay=2, unit=" pictures", leave=False):
+    for position, glance in config.progress(glances, desc="reading pictures", total=count, unit=" pictures"):
         if isinstance(glance, Unreadable):
             found.reasons[position] = str(glance)
         else:
@@ -302,7 +303,7 @@ def _glance(loaded: Loaded) -> tuple:
     return loaded.height, loaded.width, loaded.format, colour, small.astype(np.uint8), loaded.digest
 
 
-# -- duplicates ----------------------------------------------------------------------------------------------------------------------
+# -- duplicates --------------------------------------------------------------------------------------------------------------------
 
 BANDS = 4  # of 16 bits: hashes that agree in one band are compared
 NEIGHBOURS = 24  # compared within a band's bucket, sorted by the whole hash: bounds the work where one hash is very common

@@ -275,9 +275,7 @@ def download(competition: str, folder: Path) -> list[Path]:
     free = shutil.disk_usage(folder).free
     if sum(listed.values()) > free:
         needed = f"{sum(listed.values()) / 1e9:.1f} GB, but {free / 1e9:.1f} GB are free"
-        raise Mistake(
-            f"{competition} needs {needed} in {paths.show(folder)}. Free some space, then: make download COMPETITION={competition}"
-        )
+        raise Mistake(f"{competition} needs {needed} in {paths.show(folder)}. Free some space, then: make download COMPETITION={competition}")
     doubts: list[str] = []
     for _ in range(ATTEMPTS):
         archive = _fetch(competition, folder)
@@ -320,9 +318,7 @@ def _fetch(competition: str, folder: Path) -> Path:
     _call(competition, "download", ask)
     arrived = [path for path in folder.glob(f"{competition}.*") if not path.name.endswith(MARKER)]
     if len(arrived) != 1:
-        raise Mistake(
-            f"{len(arrived)} files named {competition}.* lie in {paths.show(folder)}: delete that folder, then repeat the command."
-        )
+        raise Mistake(f"{len(arrived)} files named {competition}.* lie in {paths.show(folder)}: delete that folder, then repeat the command.")
     return arrived[0]
 
 
@@ -336,9 +332,7 @@ def _difference(archive: Path, listed: dict[str, int], zipped: bool) -> str:
     wrong = [name for name, size in listed.items() if held.get(name) != size]
     if not wrong:
         return ""
-    return (
-        f"{len(wrong)} of {len(listed)} listed files differ, for example {wrong[0]}: {listed[wrong[0]]} bytes, got {held.get(wrong[0], 0)}"
-    )
+    return f"{len(wrong)} of {len(listed)} listed files differ, for example {wrong[0]}: {listed[wrong[0]]} bytes, got {held.get(wrong[0], 0)}"
 
 
 def _remove(archive: Path) -> None:

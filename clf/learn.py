@@ -5,8 +5,11 @@ first step; the position is the optimizer's step count; draws depend on (seed, e
 the model and of the optimizer (with its moving averages), and a killed run continues as if it had not been killed.
 """
 
+import contextlib
 import io
 import json
+import signal
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -164,11 +167,6 @@ class Learner:
         self.optimizer.apply(gradients, self.model.trainable_variables)
         return loss
 
-    @property
-    def done(self) -> int:
-        """Steps taken."""
-        return int(self.optimizer.iterations.numpy())
-
     def variables(self) -> list:
         return [*self.model.variables, *self.optimizer.variables]
 
@@ -185,7 +183,11 @@ class Learner:
         inner.finalize_variable_values(self.model.trainable_variables)
 
 
+FRESH = {"done": 0, "loss": 0.0, "steps": 0, "seconds": 0.0, "history": []}  # loss, steps and seconds are of the epoch so far
+
+
 def save(learner: Learner, path, totals: dict) -> None:
+    """A checkpoint: every variable, and `totals` (the position in the stream, and what the history needs)."""
     buffer = io.BytesIO()
     state = {f"v{number}": value for number, value in enumerate(learner.state())}
     np.savez(buffer, totals=json.dumps(totals), **state)
@@ -193,9 +195,9 @@ def save(learner: Learner, path, totals: dict) -> None:
 
 
 def resume(learner: Learner, path) -> dict:
-    """Restores a checkpoint; returns the epoch's totals so far. Without one: does nothing, returns {}."""
+    """Restores a checkpoint and returns its totals; without one, those of a fresh start."""
     if not path.exists():
-        return {}
+        return dict(FRESH)
     with np.load(path) as stored:
         learner.restore([stored[f"v{number}"] for number in range(len(stored.files) - 1)])
         return json.loads(str(stored["totals"]))
@@ -204,48 +206,67 @@ def resume(learner: Learner, path) -> dict:
 def fit(learner: Learner, batches: Callable, fold: paths.Fold, validate: Callable, report: Callable, seconds_between: float = 30.0) -> None:
     """Trains to the plan's last step, from the fold's checkpoint where there is one.
 
-    `batches(start)` gives the stream from batch `start`; `validate()` → dict, called at some epochs' ends; `report(line)` gets each epoch's line. One line per epoch goes to
-    the screen and to `history.jsonl`; a checkpoint is written at the end and every `seconds_between`.
+    `batches(start)` gives the stream from batch `start`; `validate()` → dict, called at some epochs' ends; `report(line)` gets each
+    epoch's line, which also goes to the screen and to `history.jsonl`. A checkpoint is written every `seconds_between`, on Ctrl-C, and
+    at the end.
     """
     plan = learner.plan
-    totals = {"loss": 0.0, "steps": 0, "seconds": 0.0, "history": []} | resume(learner, fold.checkpoint)
+    totals = resume(learner, fold.checkpoint)
     epochs = -(-plan.steps // plan.steps_per_epoch)
     every = max(1, epochs // 8)  # validation is for the curve: about eight points
-    saved = began = time.monotonic()
-    first = learner.done
-    losses = []
-    stream = iter(learner.strategy.experimental_distribute_dataset(batches(first)))
-    bar = config.progress(total=plan.steps, initial=first, desc=f"training {fold.folder.name}", unit="step")
-    for number in range(first, plan.steps):
-        losses.append(learner.step(*next(stream)))
-        bar.update()
-        ends = (number + 1) % plan.steps_per_epoch == 0 or number + 1 == plan.steps
-        due = time.monotonic() - saved > seconds_between
-        if not (ends or due):
-            continue
-        totals["loss"] += float(tf.add_n(losses))
-        totals["steps"] += len(losses)
-        losses = []
-        totals["seconds"] += time.monotonic() - began
-        began = time.monotonic()
-        if ends:
-            epoch = -(-(number + 1) // plan.steps_per_epoch)
-            line = {"epoch": epoch, "step": number + 1, "loss": totals["loss"] / totals["steps"]}
-            line |= {"images_per_second": totals["steps"] * plan.batch_size / totals["seconds"]}
-            if epoch % every == 0 or epoch == epochs:
-                line |= validate()
-            line |= {"learning_rate": float(learner.optimizer.learning_rate)}
-            left = (plan.steps - number - 1) * totals["seconds"] / totals["steps"]
-            totals = {"loss": 0.0, "steps": 0, "seconds": 0.0, "history": [*totals["history"], line]}
-            paths.write_text(fold.history, "".join(json.dumps(entry) + "\n" for entry in totals["history"]))
-            bar.clear()
-            print(epoch_line(line, epochs, left), flush=True)
-            report(line)
-            began = time.monotonic()
-        if due or number + 1 == plan.steps:
-            save(learner, fold.checkpoint, totals)
-            saved = time.monotonic()
-    bar.close()
+    stream = iter(learner.strategy.experimental_distribute_dataset(batches(totals["done"])))
+    bar = config.progress(total=plan.steps, initial=totals["done"], desc=f"training {fold.folder.name}", unit="step")
+    losses, began = [], time.monotonic()
+    saved = began
+
+    def count() -> None:
+        """Adds what was done since the last call to the totals."""
+        nonlocal losses, began
+        now = time.monotonic()
+        sums = {"done": len(losses), "loss": float(sum(losses)), "steps": len(losses), "seconds": now - began}
+        totals.update({name: totals[name] + value for name, value in sums.items()})
+        losses, began = [], now
+
+    with ctrl_c() as stop, bar:
+        for number in range(totals["done"] + 1, plan.steps + 1):
+            losses.append(learner.step(*next(stream)))
+            bar.update()
+            if number % plan.steps_per_epoch == 0 or number == plan.steps:
+                count()
+                epoch = -(-number // plan.steps_per_epoch)
+                line = {"epoch": epoch, "step": number, "loss": totals["loss"] / totals["steps"]}
+                line |= {"images_per_second": totals["steps"] * plan.batch_size / totals["seconds"]}
+                line |= validate() if epoch % every == 0 or epoch == epochs else {}
+                line |= {"learning_rate": float(learner.optimizer.learning_rate)}
+                left = (plan.steps - number) * totals["seconds"] / totals["steps"]
+                totals = FRESH | {"done": number, "history": [*totals["history"], line]}
+                paths.write_text(fold.history, "".join(json.dumps(entry) + "\n" for entry in totals["history"]))
+                bar.clear()
+                print(epoch_line(line, epochs, left), flush=True)
+                report(line)
+                began = time.monotonic()
+            if number == plan.steps or stop.is_set() or time.monotonic() - saved > seconds_between:
+                count()
+                save(learner, fold.checkpoint, totals)
+                saved = time.monotonic()
+            if stop.is_set():
+                raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def ctrl_c():
+    """An event that Ctrl-C sets, so that a step is never cut in two; a second Ctrl-C stops at once."""
+    stop = threading.Event()
+
+    def asked(number, frame):
+        stop.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = signal.signal(signal.SIGINT, asked)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def epoch_line(line: dict, epochs: int, left: float) -> str:

@@ -426,9 +426,7 @@ def improve(path: Path, table: list[dict], text: str) -> None:
 
     table: {change, settings {name: value}, score, gain, noise, kept}; gain and noise are None for the base's runs. text: the summary.
     """
-    write_page(
-        path, "improve", title="What each change is worth", lead=text, rows=[change_row(line) for line in table], figure=gains_figure(table)
-    )
+    write_page(path, "improve", title="What each change is worth", lead=text, rows=[change_row(line) for line in table], figure=gains_figure(table))
 
 
 def change_row(line: dict) -> tuple:

@@ -252,7 +252,7 @@ def ranked(begun: list[paths.Run]) -> list[paths.Run]:
 
     def key(run: paths.Run) -> tuple[bool, float]:
         score = paths.read_json(run.score) or {}
-        if score.get("score") is None:
+        if score.get("score") is None or np.isnan(score["score"]):
             return True, 0.0
         return False, -score["score"] if metrics.METRICS[score["metric"]].higher_is_better else score["score"]
 

@@ -89,16 +89,14 @@ def judge(place: paths.Place, tried: list[tuple[Trial, paths.Run]]) -> list[dict
 
 def best_run(place: paths.Place, like: paths.Run) -> str:
     """The best whole run that validates the same fold on the same tables."""
-    question = problem.read(place.problem)
-    metric = metrics.METRICS[question.metric]
-    tables_of = ("problem.toml", "train.csv", "test.csv", "folds.csv", "fold")
+    same = ("problem.toml", "train.csv", "test.csv", "folds.csv", "fold")
     wanted = paths.read_json(like.identity)["made_from"]
-    found = []
-    for run in runs.all_runs(place):
+
+    def comparable(run: paths.Run) -> bool:
         made_from = paths.read_json(run.identity)["made_from"]
-        if run.score.exists() and all(made_from.get(name) == wanted[name] for name in tables_of):
-            found.append((paths.read_json(run.score)["score"], run.name))
-    return (max if metric.higher_is_better else min)(found)[1]
+        return run.score.exists() and all(made_from.get(name) == wanted[name] for name in same)
+
+    return runs.ranked([run for run in runs.all_runs(place) if comparable(run)])[0].name
 
 
 def text(table: list[dict]) -> str:
@@ -110,7 +108,7 @@ def text(table: list[dict]) -> str:
     return "\n".join(lines)
 
 
-def keep(place: paths.Place, wanted: Config, table: list[dict]) -> tuple[str, str]:
+def keep(place: paths.Place, table: list[dict]) -> tuple[str, str]:
     """Writes the kept change to config.toml; returns (the hash of the config.toml that step 06 wrote, or "", and a summary).
 
     A config.toml that 06 did not write is never overwritten: the line to add is said instead.
@@ -125,7 +123,5 @@ def keep(place: paths.Place, wanted: Config, table: list[dict]) -> tuple[str, st
     if not ours:
         return "", f"{said}; config.toml is yours and stays as it is: add {lines}"
     settings = dataclasses.replace(Config(**config.read_toml(place.config)), **kept["settings"])
-    config.write_toml(
-        place.config, settings, f"Written by 06 improve: {said}. `make train` uses it; edit it and 06 leaves it to you.", True
-    )
+    config.write_toml(place.config, settings, f"Written by 06 improve: {said}. `make train` uses it; edit it and 06 leaves it to you.", True)
     return paths.hash_file(place.config), f"{said}, written to config.toml: make train uses it"

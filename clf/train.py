@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 
 import keras
 import numpy as np
+import pandas as pd
 import tensorflow as tf
 
 from clf import augment, config, data, folds, learn, metrics, models, paths, problem, store, tables
@@ -27,13 +28,14 @@ class Material:
     pictures: np.ndarray  # the store, uint8 [N,S,S,C]
     train_store: np.ndarray  # int [train rows]: row in the store
     test_store: np.ndarray  # int [test rows]: row in the store, -1 without a readable picture
-    targets: np.ndarray  # float32 [train rows,K]
-    folds: object  # DataFrame as in folds.csv
+    codes: np.ndarray  # int [train rows]: number of the class
+    folds: pd.DataFrame  # as in folds.csv
 
-    def sample(self, rows: np.ndarray, size: int) -> np.ndarray:
-        """The first `size` of the rows by their rank in the nested sample, in table order."""
-        ranks = self.folds["sample"].to_numpy(int)[rows]
-        return np.sort(rows[np.argsort(ranks)[:size]])
+    def targets(self, rows: np.ndarray) -> np.ndarray:
+        """float32 [len(rows),K], one-hot; made by the batch: for every row at once it would not fit with many classes."""
+        found = np.zeros((len(rows), len(self.question.classes)), np.float32)
+        found[np.arange(len(rows)), self.codes[rows]] = 1
+        return found
 
 
 def material(place: paths.Place, side: int) -> Material:
@@ -48,7 +50,7 @@ def material(place: paths.Place, side: int) -> Material:
         pictures=store.load(place.packed(side)),
         train_store=store_rows(pictures, "train", len(train)),
         test_store=store_rows(pictures, "test", len(tables.read(place.test))),
-        targets=np.eye(len(number), dtype=np.float32)[train.label.map(number).to_numpy(int)],
+        codes=train.label.map(number).to_numpy(int),
         folds=tables.read(place.folds),
     )
 
@@ -100,7 +102,7 @@ def make_learner(settled: Config, source: Material, plan: learn.Plan) -> learn.L
     side = image_side(settled, source.pictures)
     strategy = models.strategy()
     with strategy.scope():
-        model = models.build(settled.model, side, source.pictures.shape[3], source.targets.shape[1], settled.width)
+        model = models.build(settled.model, side, source.pictures.shape[3], len(source.question.classes), settled.width)
     return learn.Learner(model, plan, config.choose(augment.MIXES, settled.mix, "mix"), strategy)
 
 
@@ -110,9 +112,7 @@ def batches(settled: Config, source: Material, plan: learn.Plan, rows: np.ndarra
     side = image_side(settled, source.pictures)
 
     def stream(start: int, steps: int = plan.steps) -> tf.data.Dataset:
-        return data.training(
-            source.pictures, source.train_store, rows, source.targets, plan.batch_size, side, operation, settled.seed, start, steps
-        )
+        return data.training(source.pictures, source.train_store, rows, source.targets, plan.batch_size, side, operation, settled.seed, start, steps)
 
     return stream
 
@@ -142,9 +142,7 @@ def measure(learner: learn.Learner, stream, seconds: float = 3.0) -> tuple[float
     return per_step, first
 
 
-def plan_for(
-    settled: Config, source: Material, rows: np.ndarray, predicted: int, finish_by: float | None, learner, predictor
-) -> learn.Plan:
+def plan_for(settled: Config, source: Material, rows: np.ndarray, predicted: int, finish_by: float | None, learner, predictor) -> learn.Plan:
     """The plan of a fold: by `epochs=`, or by what the machine manages until `finish_by` (time.monotonic), all else included."""
     plan = learner.plan
     if finish_by is None:
@@ -229,8 +227,8 @@ def validation(settled: Config, source: Material, predictor: learn.Predictor, va
     """A function for the curve: loss and metric of the weights as they are, on at most CURVE_ROWS rows."""
     if not len(valid):
         return dict
-    few = source.sample(valid, CURVE_ROWS)
-    codes = source.targets[few].argmax(1)
+    few = folds.sample(source.folds, CURVE_ROWS, valid)
+    codes = source.codes[few]
     metric = metrics.METRICS[source.question.metric]
     positive = source.question.positive_index
 

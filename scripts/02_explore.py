@@ -3,8 +3,8 @@
     make explore COMPETITION=dog-breed-identification
     python -m scripts.02_explore competition=dog-breed-identification
 
-Reads `raw/`, `download.json`, and your corrections in `problem.toml`. Writes `problem.toml`, `train.csv`, `test.csv`, `pictures.csv`,
-`quarantine.csv` and `explore/index.html`.
+It reads `raw/`, `download.json`, and your corrections in `problem.toml`. It writes `problem.toml`, `train.csv`, `test.csv`,
+`pictures.csv`, `quarantine.csv` and `explore/index.html`.
 """
 
 import sys
@@ -13,7 +13,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # python scripts/02_explore.py works too
 
-from clf import config, paths, problem, report, tables
+from clf import config, geometry, infer, paths, problem, readers, report, survey, tables
+from clf.draft import Draft
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ def main(words: Words) -> None:
     made = [place.train, place.test, place.pictures, place.quarantine, place.explore_page]
     made_from = {"raw": paths.hash_tree(place.raw), "download.json": paths.hash_file(place.download)}
     made_from |= {"problem.toml": problem.hash_values(place.problem), **{path.name: paths.hash_file(path) for path in made}}
-    made_from |= paths.code("problem", "tables", "images", "report")
+    made_from |= paths.code("infer", "geometry", "survey", "tables", "report")
     reason = paths.changed(place.explore_record, made_from)
     if reason is None:
         print(f"explore: nothing to do ({paths.show(place.problem)} and the tables are up to date)")
@@ -37,12 +38,12 @@ def main(words: Words) -> None:
     print(f"explore: {words.competition} ({reason})")
 
     last = (paths.read_json(place.explore_record) or {}).get("inferred", {})
-    raw = tables.Raw(place.raw)
-    draft = problem.Draft(words.competition, raw, download["facts"], problem.edits(place.problem, last), place.problem)
-    draft.settle(problem.QUESTION)
-    gathered = tables.gather(raw, draft.known)
-    draft.look(gathered)
-    asked, findings = draft.problem(), tables.findings(raw, gathered)
+    raw = readers.Raw(place.raw)
+    draft = Draft(words.competition, raw, download["facts"], problem.edits(place.problem, last), place.problem)
+    draft.settle(infer.QUESTION)
+    gathered = survey.gather(raw, draft.known)
+    geometry.look(draft, gathered)
+    asked, findings = draft.problem(), survey.findings(raw, gathered)
 
     tables.write(place.train, gathered.train_table)
     tables.write(place.test, gathered.test[["id"]])
@@ -50,7 +51,7 @@ def main(words: Words) -> None:
     tables.write(place.quarantine, gathered.quarantine)
     problem.write(place.problem, asked, draft.evidence)
     notes = [*draft.assumptions(), *gathered.notes]
-    findings |= {"problem": asked, "evidence": draft.evidence, "group": draft.groups(gathered), "notes": notes}
+    findings |= {"problem": asked, "evidence": draft.evidence, "group": draft.groups(gathered.train), "notes": notes}
     report.explore(place.explore_page, findings)
     made_from |= {"problem.toml": problem.hash_values(place.problem), **{path.name: paths.hash_file(path) for path in made}}
     paths.write_json(place.explore_record, {"made_from": made_from, "inferred": draft.inferred})
@@ -60,9 +61,8 @@ def main(words: Words) -> None:
     print(f"explore: {asked.kind}, {len(asked.classes)} classes, {asked.metric}; labels from {asked.layout}, submission of {asked.style}")
     print(f"explore: {findings['train']:,} train and {findings['test']:,} test pictures, {len(gathered.quarantine):,} in quarantine,")
     print(f"         {findings['cluster_rows']:,} training rows have a duplicate, {findings['twins']:,} test pictures have a twin in train")
-    print(
-        f"explore: done. See {paths.show(place.explore_page)}, correct {paths.show(place.problem)}; next: make prepare COMPETITION={words.competition}"
-    )
+    print(f"explore: see {paths.show(place.explore_page)}; correct {paths.show(place.problem)} where it is wrong")
+    print(f"explore: done. Next: make prepare COMPETITION={words.competition}")
 
 
 if __name__ == "__main__":

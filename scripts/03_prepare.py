@@ -47,8 +47,9 @@ def main(words: Words) -> None:
 
     from clf import augment, report  # TensorFlow: only where there is something to do
 
-    batch = store.load(place.packed(side))[:16]
-    sets = {name: augment.build(name, question, seed=0)(batch, folds.np.arange(len(batch)), 0) for name in ("light", "strong")}
+    rows = folds.sample(drawn, 16)
+    batch = store.load(place.packed(side))[rows]
+    sets = {name: augment.build(name, question, seed=0)(batch, rows, 0) for name in ("light", "strong")}
     report.augmentations(place.augment_picture, batch, sets)
     paths.write_json(place.prepare_record, {"made_from": made_from, "side": side, "fit": fit})
     print(f"prepare: done, {paths.show(place.augment_picture)} shows a batch before and after. Next: make sample")

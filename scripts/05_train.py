@@ -37,9 +37,7 @@ def main(words: Words, wanted: config.Config) -> None:
         train.fold(place, run, settled, runs.store_side(place), key, finish_by)
     score = runs.finish(place, run, settled, config.elapsed())
     report.run(run.page, **runs.page(place, run))
-    print(
-        f"train: run {run.name}, {runs.score_text(score)}, {score['seconds']:.0f} s, page {paths.show(run.page)}. Next: make improve, make submit"
-    )
+    print(f"train: run {run.name}, {runs.score_text(score)}, {score['seconds']:.0f} s, page {paths.show(run.page)}. Next: make improve, make submit")
 
 
 if __name__ == "__main__":

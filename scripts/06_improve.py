@@ -35,7 +35,7 @@ def main(words: Words, wanted: config.Config) -> None:
         tried.append((trial, search.run_trial(place, trial)))
     table = search.judge(place, tried)
     print(search.text(table))
-    written, summary = search.keep(place, wanted, table)
+    written, summary = search.keep(place, table)
     best = search.best_run(place, tried[0][1])
     summary += f"; best run {best}"
     report.improve(place.improve_page, table, summary)

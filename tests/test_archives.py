@@ -119,9 +119,7 @@ def test_nested_until_nothing_is_left(tmp_path):
 
 
 def test_tar_in_7z(tmp_path):
-    archive = put(
-        tmp_path / "train-jpg.tar.7z", packed("7z", {"train-jpg.tar": packed("tar", {"train-jpg/1.jpg": b"1", "train-jpg/2.jpg": b"2"})})
-    )
+    archive = put(tmp_path / "train-jpg.tar.7z", packed("7z", {"train-jpg.tar": packed("tar", {"train-jpg/1.jpg": b"1", "train-jpg/2.jpg": b"2"})}))
     assert archives.unpack(archive, tmp_path / "raw") == tmp_path / "raw" / "train-jpg"
     assert tree(tmp_path / "raw") == {"train-jpg/1.jpg": b"1", "train-jpg/2.jpg": b"2"}
 

@@ -27,7 +27,7 @@ def plain(images, rows, epoch):
 
 def stream(numbered, rows, start=0, steps=40, seed=0, augment=plain):
     pictures, store_rows, targets = numbered
-    return data.training(pictures, store_rows, rows, targets, 16, SIDE, augment, seed, start, steps)
+    return data.training(pictures, store_rows, rows, targets.__getitem__, 16, SIDE, augment, seed, start, steps)
 
 
 def test_pictures_targets_and_rows_belong_together(numbered):

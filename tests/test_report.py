@@ -76,9 +76,7 @@ def test_explore_shows_the_problem_and_every_class(tmp_path, number):
 
 
 def test_explore_escapes_what_comes_from_the_data(tmp_path):
-    members = [
-        {"part": part, "id": HOSTILE, "label": label, "picture": pictures(1, 1)[0]} for part, label in (("train", HOSTILE), ("test", ""))
-    ]
+    members = [{"part": part, "id": HOSTILE, "label": label, "picture": pictures(1, 1)[0]} for part, label in (("train", HOSTILE), ("test", ""))]
     table = pd.DataFrame([["train", HOSTILE, HOSTILE, HOSTILE]] * 60, columns=["part", "id", "path", "reason"])
     odd = {"clusters": [members] * 30, "conflicts": 3, "twins": 4, "cluster_rows": 5, "quarantine": table}
     group = {"column": HOSTILE, "groups": 11}

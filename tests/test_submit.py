@@ -213,7 +213,5 @@ def test_what_must_not_be_sent_is_not(place, monkeypatch, capsys, words, facts, 
 
 
 def test_it_starts_without_tensorflow():
-    code = (
-        "import importlib, sys; importlib.import_module('scripts.07_submit'); sys.exit(bool({'tensorflow', 'kaggle'} & set(sys.modules)))"
-    )
+    code = "import importlib, sys; importlib.import_module('scripts.07_submit'); sys.exit(bool({'tensorflow', 'kaggle'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], cwd=paths.CHECKOUT).returncode == 0

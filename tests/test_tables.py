@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from clf import images, tables
+from clf import images, problem, readers, survey, tables
 from tests import layouts
 
 WHERE = {
@@ -22,28 +22,30 @@ WHERE = {
 }
 
 
-def where(layout: str, raw: tables.Raw) -> SimpleNamespace:
+def where(layout: str, raw: readers.Raw) -> SimpleNamespace:
     header = raw.headers["sample_submission.csv"]
-    return SimpleNamespace(
-        layout=layout, submission_file="sample_submission.csv", id_column=header[0], columns=tuple(header[1:]), **WHERE[layout]
-    )
+    return SimpleNamespace(layout=layout, submission_file="sample_submission.csv", id_column=header[0], columns=tuple(header[1:]), **WHERE[layout])
 
 
-@pytest.mark.parametrize("layout", tables.READERS)
+@pytest.mark.parametrize("layout", readers.READERS)
 def test_every_reader_finds_every_row(layout, tmp_path):
     answers = layouts.build(layout, tmp_path, pictures=30, side=32)
-    raw = tables.Raw(tmp_path)
-    train = tables.READERS[layout](raw, where(layout, raw))
+    raw = readers.Raw(tmp_path)
+    train = readers.READERS[layout](raw, where(layout, raw))
     assert list(train) == ["id", "label", "path"]
     assert len(train) == 30
     assert train["id"].is_unique
     assert all(isinstance(value, str) for value in train.to_numpy().ravel())
     assert (train["label"].value_counts() == 30 // train["label"].nunique()).all()
-    test = tables.test(raw, where(layout, raw))
+    test = readers.test(raw, where(layout, raw))
     assert list(test["id"]) == list(answers.iloc[:, 0].astype(str))
     assert (test["path"] != "").all()
     found = dict(images.stream(tmp_path, [*train["path"], *test["path"]]))
     assert all(isinstance(picture, np.ndarray) for picture in found.values())
+
+
+def test_each_reader_s_layout_can_be_written_in_problem_toml():
+    assert tuple(readers.READERS) == problem.LAYOUTS
 
 
 def test_read_leaves_every_cell_as_text(tmp_path):
@@ -73,14 +75,14 @@ def test_read_leaves_every_cell_as_text(tmp_path):
     ],
 )
 def test_ids_find_their_pictures(identifier, picture):
-    known = tables.index(["test/b.tif", "test/b.png", "test/a.JPG", "test/1.2.826.0.png", "test/0012.jpg", "test/c.png"])
-    assert tables.look_up(known, identifier) == picture
+    known = readers.index(["test/b.tif", "test/b.png", "test/a.JPG", "test/1.2.826.0.png", "test/0012.jpg", "test/c.png"])
+    assert readers.look_up(known, identifier) == picture
 
 
 def test_names_are_matched_loosely_only_where_that_is_clear():
-    assert tables.matched(["Red Oak", "elm"], ["red_oak", "elm"]) == {"Red Oak": "red_oak", "elm": "elm"}
-    assert tables.matched(["A", "a"], ["a", "A"]) == {"A": "A", "a": "a"}
-    assert tables.matched(["x-y"], ["x_y", "XY"]) == {}
+    assert readers.matched(["Red Oak", "elm"], ["red_oak", "elm"]) == {"Red Oak": "red_oak", "elm": "elm"}
+    assert readers.matched(["A", "a"], ["a", "A"]) == {"A": "A", "a": "a"}
+    assert readers.matched(["x-y"], ["x_y", "XY"]) == {}
 
 
 @pytest.mark.parametrize(
@@ -95,18 +97,18 @@ def test_names_are_matched_loosely_only_where_that_is_clear():
 )
 def test_labels_in_file_names(names, labels):
     files = [name.format(f"{number:04d}") for number in range(12) for name in names]
-    assert tables.filename_labels(files) == labels * 12
+    assert readers.filename_labels(files) == labels * 12
 
 
 def test_hashes_as_names_hold_no_labels():
     generator = np.random.default_rng(0)
-    assert tables.filename_labels([f"{generator.bytes(16).hex()}.jpg" for _ in range(200)]) is None
-    assert tables.filename_labels([f"{number}.jpg" for number in range(200)]) is None
+    assert readers.filename_labels([f"{generator.bytes(16).hex()}.jpg" for _ in range(200)]) is None
+    assert readers.filename_labels([f"{number}.jpg" for number in range(200)]) is None
 
 
 def test_refused_rows_say_why():
     rows = [("1", "a", "1.jpg"), ("2", "", "2.jpg"), ("3", "b", ""), ("4", "a", "4.jpg"), ("4", "b", "4.jpg"), ("1", "a", "1.jpg")]
-    train, aside = tables.reject(pd.DataFrame(rows, columns=["id", "label", "path"]))
+    train, aside = survey.reject(pd.DataFrame(rows, columns=["id", "label", "path"]))
     assert list(train["id"]) == ["1"]
     assert list(aside["reason"]) == ["no label", "no such picture"] + ["the id occurs with several labels"] * 2 + [
         "the id occurs before, with the same label"
@@ -123,7 +125,7 @@ def test_rows_of_the_store_follow_the_tables():
 
 def test_a_cluster_above_one_percent_is_reported_and_not_used():
     numbers = np.array([0] * 30 + [1, 1] + [-1] * 968)
-    used, notes = tables._used_clusters(numbers, 1000)
+    used, notes = survey._used_clusters(numbers, 1000)
     assert (used[:30] == -1).all()
     assert list(used[30:32]) == [1, 1]
     assert "30" in notes[0]
@@ -134,7 +136,7 @@ def test_pixel_rows_by_the_sample_s_base_or_by_a_column(tmp_path):
     row = ",".join(["7"] * 64)
     (tmp_path / "test.csv").write_text("\n".join([header, row, row]) + "\n")
     (tmp_path / "named.csv").write_text("\n".join([f"key,{header}", f"b,{row}", f"a,{row}"]) + "\n")
-    raw = tables.Raw(tmp_path)
-    assert tables.pixel_test_rows(raw, "test.csv", ["1", "2"]) == ["test.csv#0", "test.csv#1"]
-    assert tables.pixel_test_rows(raw, "test.csv", ["0", "1", "2"]) == ["test.csv#0", "test.csv#1", ""]
-    assert tables.pixel_test_rows(raw, "named.csv", ["a", "b"]) == ["named.csv#1", "named.csv#0"]
+    raw = readers.Raw(tmp_path)
+    assert readers.pixel_test_rows(raw, "test.csv", ["1", "2"]) == ["test.csv#0", "test.csv#1"]
+    assert readers.pixel_test_rows(raw, "test.csv", ["0", "1", "2"]) == ["test.csv#0", "test.csv#1", ""]
+    assert readers.pixel_test_rows(raw, "named.csv", ["a", "b"]) == ["named.csv#1", "named.csv#0"]

@@ -1,0 +1,164 @@
+"""Runs: their names, why a new one is made, predictions put back by row, the ledger under two processes."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from clf import paths, problem, runs, tables
+from clf.config import Config, Mistake
+
+CLASSES = ("a", "b", "c")
+
+
+@pytest.fixture
+def place(scratch):
+    """A prepared competition: 30 training rows in five folds, 12 test rows."""
+    place = paths.Place("x")
+    labels = [CLASSES[row % 3] for row in range(30)]
+    ids = [f"{row:03d}" for row in range(30)]
+    tables.write(place.train, pd.DataFrame({"id": ids, "label": labels, "cluster": ""}))
+    tables.write(place.test, pd.DataFrame({"id": [f"t{row}" for row in range(12)]}))
+    tables.write(place.pictures, pd.DataFrame({"part": ["train"], "id": ["000"], "path": ["0.png"], "view": [""], "row": ["0"]}))
+    tables.write(place.folds, pd.DataFrame({"id": ids, "fold": [str(row % 5) for row in range(30)], "sample": [str(row) for row in range(30)]}))
+    values = {field: "" for field in problem.FIELDS} | {"competition": "x", "classes": CLASSES, "columns": ("label",), "metric": "accuracy"}
+    values |= {"id_column": "id", "submission_file": "sample_submission.csv", "layout": "table", "style": "label", "kind": "multiclass"}
+    values |= {"channels": 3, "side": 32, "fit": "squash", "flip_horizontal": True, "flip_vertical": False}
+    problem.write(place.problem, problem.Problem(**values), dict.fromkeys(problem.FIELDS, "a test"))
+    paths.write_json(place.prepare_record, {"side": 32, "fit": "squash"})
+    return place
+
+
+def settled(place, **changes) -> Config:
+    return runs.settle(place, Config(**changes))
+
+
+def finish_fold(run: paths.Run, key: str, valid: np.ndarray, test: np.ndarray, seed: int) -> np.ndarray:
+    """Writes predictions for a fold; returns the test part."""
+    rng = np.random.default_rng(seed)
+    if len(valid):
+        paths.write_predictions(run.fold(key).valid, valid, rng.dirichlet([1, 1, 1], len(valid)).astype(np.float32))
+    values = rng.dirichlet([1, 1, 1], len(test)).astype(np.float32)
+    paths.write_predictions(run.fold(key).test, test, values)
+    return values
+
+
+def test_auto_is_settled_by_store_and_problem(place):
+    assert (settled(place).model, settled(place).views, settled(place).epochs) == ("resnet10", "mirror", 20.0)
+    paths.write_json(place.prepare_record, {"side": 160, "fit": "crop"})
+    assert settled(place, minutes=3.0).model == "resnet18_v2"
+    assert settled(place, minutes=3.0).epochs == 0.0
+
+
+def test_an_image_size_above_the_store_names_the_command_that_packs_a_larger_one(place):
+    with pytest.raises(Mistake, match=r"make prepare COMPETITION=x side=64"):
+        settled(place, image_size=64)
+
+
+def test_an_unknown_fold_lists_the_choices(place):
+    with pytest.raises(Mistake, match="fold=7 is none of 0, 1, 2, 3, 4, all, full"):
+        settled(place, fold="7")
+
+
+def test_the_same_command_continues_and_a_changed_line_of_code_is_a_new_run_with_the_reason(place, monkeypatch, capsys):
+    first = runs.open_run(place, settled(place))
+    assert first.name.startswith("resnet10-")
+    assert runs.open_run(place, settled(place)) == first
+    assert "continues" in capsys.readouterr().out
+    code = paths.code("train")
+    assert "clf/augment.py" in code
+    monkeypatch.setattr(paths, "code", lambda *modules: code | {"clf/augment.py": paths.hash_text("changed")})
+    second = runs.open_run(place, settled(place))
+    assert second != first
+    assert f"since {first.name}, clf/augment.py changed" in capsys.readouterr().out
+
+
+def test_a_changed_class_order_and_changed_folds_are_another_run(place):
+    first = runs.open_run(place, settled(place))
+    text = place.problem.read_text()
+    place.problem.write_text(text.replace('["a", "b", "c"]', '["c", "b", "a"]'))
+    assert problem.read(place.problem).classes == ("c", "b", "a")
+    second = runs.open_run(place, settled(place))
+    place.folds.write_text(place.folds.read_text().replace("000,0,", "000,1,"))
+    assert len({first.name, second.name, runs.open_run(place, settled(place)).name}) == 3
+
+
+def test_a_given_name_that_holds_other_settings_stops_and_shows_the_difference(place):
+    runs.open_run(place, settled(place), "mine")
+    assert runs.open_run(place, settled(place), "mine").name == "mine"
+    with pytest.raises(Mistake, match=r"run=mine exists .*epochs was 20.0, is 3.0"):
+        runs.open_run(place, settled(place, epochs=3.0), "mine")
+
+
+def test_out_of_fold_rows_come_back_to_their_places_and_test_rows_are_averaged(place):
+    wanted = settled(place, fold="all")
+    run = runs.open_run(place, wanted)
+    test = np.array([0, 1, 2, 4, 5, 6, 7, 8, 9, 10, 11])  # row 3 has no picture
+    parts = [finish_fold(run, key, np.flatnonzero(np.arange(30) % 5 == int(key)), test, int(key)) for key in "01234"]
+    score = runs.finish(place, run, wanted, 1.0)
+    held = runs.predictions(place, problem.read(place.problem), run.name)
+    assert sorted(held.valid_rows) == list(range(30))
+    assert held.test_rows.tolist() == test.tolist()
+    np.testing.assert_allclose(held.test, np.mean(parts, axis=0), atol=1e-7)
+    codes = np.arange(30) % 3
+    assert score["score"] == pytest.approx((held.valid.argmax(1) == codes[held.valid_rows]).mean())
+    assert score["rows"] == 30
+    assert score["low"] <= score["score"] <= score["high"]
+
+
+def test_a_full_run_expects_the_score_of_the_folds_with_the_same_settings(place):
+    wanted = settled(place, fold="0")
+    run = runs.open_run(place, wanted)
+    finish_fold(run, "0", np.arange(0, 30, 5), np.arange(12), 0)
+    score = runs.finish(place, run, wanted, 1.0)
+    full = settled(place, fold="full", epochs=7.0)
+    whole = runs.open_run(place, full)
+    finish_fold(whole, "full", np.empty(0, int), np.arange(12), 1)
+    expected = runs.finish(place, whole, full, 1.0)
+    assert (expected["score"], expected["rows"]) == (score["score"], 0)
+    assert "expected from the folds" in runs.score_text(expected)
+    other = settled(place, fold="full", width=2.0)
+    odd = runs.open_run(place, other)
+    finish_fold(odd, "full", np.empty(0, int), np.arange(12), 1)
+    assert runs.finish(place, odd, other, 1.0)["score"] is None
+
+
+def test_best_is_the_one_that_06_names_else_the_newest(place):
+    with pytest.raises(Mistake, match="make train COMPETITION=x"):
+        runs.best(place)
+    names = []
+    for seed in (0, 1):
+        wanted = settled(place, seed=seed)
+        run = runs.open_run(place, wanted)
+        finish_fold(run, "0", np.arange(0, 30, 5), np.arange(12), seed)
+        runs.finish(place, run, wanted, 1.0)
+        names.append(run.name)
+    assert runs.best(place) == names[1]
+    paths.write_json(place.improve, {"best": names[0]})
+    assert runs.best(place) == names[0]
+
+
+def test_predictions_for_another_problem_are_refused(place):
+    wanted = settled(place)
+    run = runs.open_run(place, wanted)
+    finish_fold(run, "0", np.arange(0, 30, 5), np.arange(12), 0)
+    runs.finish(place, run, wanted, 1.0)
+    place.problem.write_text(place.problem.read_text().replace('["a", "b", "c"]', '["c", "b", "a"]'))
+    with pytest.raises(Mistake, match=r"trained for another problem\.toml"):
+        runs.predictions(place, problem.read(place.problem), run.name)
+    with pytest.raises(Mistake, match="Whole runs: resnet10-"):
+        runs.predictions(place, problem.read(place.problem), "resnet10-none")
+
+
+def test_the_ledger_is_whole_after_two_processes_wrote_it(scratch):
+    code = "from clf import paths, runs\nfor n in range(15): runs.log(paths.Place('x'), event='submit', run=f'r{n}', message='a, b')"
+    both = [subprocess.Popen([sys.executable, "-c", code], cwd=paths.CHECKOUT) for _ in range(2)]
+    assert [process.wait() for process in both] == [0, 0]
+    ledger = tables.read(paths.Place("x").ledger)
+    assert len(ledger) == 30
+    assert list(ledger.columns) == list(runs.LEDGER)
+    assert set(ledger.message) == {"a, b"}
+    with pytest.raises(TypeError, match="no column"):
+        runs.log(paths.Place("x"), scoer=1)
