@@ -70,7 +70,7 @@ class Config:
     width: float = word(1.0, "multiplies the channels of the small networks")
     image_size: int = word(0, "side in px that the network sees; 0: by the network, at most the store's side")
     fold: str = word("0", "one fold's number, all, or full (every row, nothing validated)")
-    epochs: float = word(0.0, "passes over the training rows; 0: as many as minutes= allows, else 20")
+    epochs: float = word(0.0, "passes over the training rows; 0: as many as minutes= allows, for fold=full as many as the folds took, else 20")
     minutes: float = word(0.0, "wall time of the whole command, start, validation and prediction included; 0: epochs= decides")
     batch_size: int = word(0, "pictures per step; 0: by the number of rows")
     learning_rate: float = word(0.0, "peak of the one-cycle schedule; 0: the network's own")
@@ -222,8 +222,8 @@ def command(main: Callable, kind: type[Words] = Words) -> None:
             if name not in own and name not in shared:
                 raise unknown_word(name, [*own, *shared], os.path.basename(sys.argv[0]))
         for name in {**own, **shared}:
-            # Make exports its own words too; a variable that is not among the words was set before the command.
-            if name in os.environ and name not in given and "MAKELEVEL" not in os.environ:
+            # Make exports its own words, but hands them on as well: a variable that is not among the words was set before the command.
+            if name in os.environ and name not in given:
                 print(f"warning: {name}={os.environ[name]} before the command is not read; write it behind.", file=sys.stderr)
         words = kind(**{name: set_typed(kind, name, text) for name, text in given.items() if name in own})
         check_competition(words.competition)

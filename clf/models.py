@@ -41,7 +41,7 @@ def _relu(x):
 
 def resnet10(inputs, width: float):
     """A residual network for small pictures (about 32 px): a 4x4 patch stem with stride 2, then three stages of
-    one residual block at 1/2, 1/4 and 1/8 of the side. Pooled by maximum and mean."""
+    one residual block at 1/2, 1/4 and 1/8 of the side. Pooled by maximum and mean, and normalised."""
     channels = [max(8, round(32 * width) * factor) for factor in (1, 2, 4)]
     x = _relu(_norm(_conv(inputs, channels[0], 4, 2)))
     for stage, count in enumerate(channels):
@@ -50,7 +50,8 @@ def resnet10(inputs, width: float):
         y = _relu(_norm(_conv(x, count)))
         y = _norm(_conv(y, count))
         x = _relu(layers.Add()([x, y]))
-    return layers.Concatenate()([layers.GlobalMaxPooling2D()(x), layers.GlobalAveragePooling2D()(x)])
+    # Normalised once more: maxima are large where pictures are mostly empty, and the head's first steps would leap.
+    return _norm(layers.Concatenate()([layers.GlobalMaxPooling2D()(x), layers.GlobalAveragePooling2D()(x)]))
 
 
 def resnet18_v2(inputs, width: float):
@@ -63,9 +64,11 @@ def resnet18_v2(inputs, width: float):
         stackwise_strides=[1, 2, 2, 2],
         block_type="basic_block",
         include_rescaling=False,
-        input_tensor=inputs,
+        input_shape=inputs.shape[1:],
     )
-    return layers.GlobalAveragePooling2D()(backbone.output)
+    # As a plain Keras model a saved file loads without KerasCV.
+    body = keras.Model(backbone.input, backbone.output, name="backbone")
+    return layers.GlobalAveragePooling2D()(body(inputs))
 
 
 MODELS: dict[str, Entry] = {

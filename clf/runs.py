@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import fcntl
 import json
+import os
 import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from clf import config, folds, metrics, paths, problem, tables
 from clf.config import Config, Mistake
 from clf.problem import Problem
 
+EPOCHS = 20.0  # where neither epochs= nor minutes= is given and no run on folds has found how many
 SMALL = 64  # px: up to this store side `model=auto` takes the network for small pictures
 
 
@@ -42,12 +44,14 @@ def settle(place: paths.Place, wanted: Config) -> Config:
             f"image_size={wanted.image_size} is above the store's side of {side} px: pack a larger one first with "
             f"`make prepare COMPETITION={place.competition} side={wanted.image_size}`."
         )
-    if not (wanted.minutes or wanted.epochs):
-        settled["epochs"] = 20.0
     known = folds.keys(tables.read(place.folds))
     if wanted.fold not in (*known, "all", "full"):
         raise Mistake(f"fold={wanted.fold} is none of {', '.join(known)}, all, full.")
-    return dataclasses.replace(wanted, **settled)
+    done = dataclasses.replace(wanted, **settled)
+    if not (done.minutes or done.epochs):
+        like = on_folds(place, done) if done.fold == "full" else None
+        done = dataclasses.replace(done, epochs=epochs_trained(like) if like else EPOCHS)
+    return done
 
 
 def identity(place: paths.Place, settled: Config) -> dict:
@@ -234,17 +238,25 @@ def page(place: paths.Place, run: paths.Run) -> dict:
 
 
 def expected(place: paths.Place, settled: Config) -> dict:
-    """What a `full` run may expect: the score of the newest whole run that differs in `fold` (and its budget) only."""
-    same = [run for run in all_runs(place) if run.score.exists() and _alike(settings(run), settled)]
-    if not same:
-        return {"score": None, "low": None, "high": None}
-    found = paths.read_json(max(same, key=lambda run: run.score.stat().st_mtime).score)
-    return {name: found[name] for name in ("score", "low", "high")}
+    """What a `full` run may expect: the score of its like on folds, where there is one."""
+    like = on_folds(place, settled)
+    found = paths.read_json(like.score) if like else {}
+    return {name: found.get(name) for name in ("score", "low", "high")}
 
 
-def _alike(one: Config, other: Config) -> bool:
+def on_folds(place: paths.Place, settled: Config) -> paths.Run | None:
+    """The whole run on folds that differs from the settings in `fold`, seed and budget only; of several, the one trained longest."""
     free = {"fold": "", "epochs": 0.0, "minutes": 0.0, "seed": 0}
-    return one.fold != "full" and dataclasses.replace(one, **free) == dataclasses.replace(other, **free)
+    wanted = dataclasses.replace(settled, **free)
+    whole = [(run, settings(run)) for run in all_runs(place) if run.score.exists()]
+    like = [run for run, made in whole if made.fold != "full" and dataclasses.replace(made, **free) == wanted]
+    return max(like, key=epochs_trained, default=None)
+
+
+def epochs_trained(run: paths.Run) -> float:
+    """Of the run's folds, on average."""
+    plans = [paths.read_json(run.fold(key).plan) for key in paths.read_json(run.score)["folds"]]
+    return round(float(np.mean([plan["steps"] / plan["steps_per_epoch"] for plan in plans])), 2)
 
 
 def ranked(begun: list[paths.Run]) -> list[paths.Run]:
@@ -289,6 +301,7 @@ def log(place: paths.Place, **event) -> None:
     place.ledger.parent.mkdir(parents=True, exist_ok=True)
     with open(place.ledger, "a", newline="") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0, os.SEEK_END)  # another process may have written since it was opened
         writer = csv.DictWriter(file, LEDGER, restval="")
         if file.tell() == 0:
             writer.writeheader()

@@ -1,6 +1,8 @@
 """Each of 04's checks, broken on purpose: just that check sees it."""
 
 import dataclasses
+import subprocess
+import sys
 import time
 
 import keras
@@ -26,23 +28,21 @@ def prepared(tmp_path_factory):
     store.pack(place.packed(32), place.raw, pictures.path.tolist(), 32, "squash", 3, {"side": 32})
     paths.write_json(place.prepare_record, {"side": 32, "fit": "squash"})
     assert len(question.classes) == 3
-    yield place
+    yield place, work
     patch.undo()
 
 
 def explore(place: paths.Place) -> None:
-    import subprocess
-    import sys
-
     command = [sys.executable, "-m", "scripts.02_explore", f"competition={place.competition}"]
     subprocess.run(command, cwd=paths.CHECKOUT, check=True, capture_output=True)
 
 
 @pytest.fixture
 def bench(prepared, monkeypatch):
-    monkeypatch.setenv("CLF_WORK", str(prepared.data.parent.parent))
-    settled = runs.settle(prepared, config.Config(model="resnet10", width=0.25, batch_size=16))
-    return checks.bench(prepared, settled, 32, 90)
+    place, work = prepared
+    monkeypatch.setenv("CLF_WORK", str(work))
+    settled = runs.settle(place, config.Config(model="resnet10", width=0.25, batch_size=16))
+    return checks.bench(place, settled, 32, 90)
 
 
 def slower(on: checks.Bench, rate: float) -> checks.Bench:

@@ -5,9 +5,9 @@ import math
 
 import numpy as np
 import pytest
-from clf.problem import Problem
 
 from clf import config, submission
+from clf.problem import Problem
 
 PLAIN = Problem(
     competition="toy",
