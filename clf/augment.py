@@ -1,8 +1,9 @@
 """What a training batch may look like.
 
 `AUGMENTS` names sets of operations on uint8 batches, `MIXES` operations inside the training step on float batches. An operation is
-`operation(images uint8 [B,S,S,C], draw, problem) -> uint8 [B,S,S,C]`, a loop of cv2 copies (per-image calls of tf.data and TF operations
-are several times slower); `draw(n)` gives uniform numbers float [B,n] that depend on (seed, epoch, row, operation) alone.
+`operation(images uint8 [B,S,S,C], draw, problem, side) -> uint8 [B,S,S,C]`, a loop of cv2 copies (per-image calls of tf.data and of
+TensorFlow operations are several times slower); one that resizes anyway gives [B,side,side,C], what the network sees. `draw(n)` gives
+uniform numbers float [B,n] that depend on (seed, epoch, row, operation) alone.
 """
 
 from collections.abc import Callable
@@ -36,7 +37,7 @@ def _splitmix(value: np.ndarray) -> np.ndarray:
 Draw = Callable[[int], np.ndarray]
 
 
-def flip(images: np.ndarray, draw: Draw, problem: Problem) -> np.ndarray:
+def flip(images: np.ndarray, draw: Draw, problem: Problem, side: int) -> np.ndarray:
     """Mirrors half of the pictures along each axis that the problem allows."""
     u = draw(2)
     out = images.copy()
@@ -49,53 +50,55 @@ def flip(images: np.ndarray, draw: Draw, problem: Problem) -> np.ndarray:
     return out
 
 
-def shift(images: np.ndarray, draw: Draw, problem: Problem, share: float = 0.07) -> np.ndarray:
+def shift(images: np.ndarray, draw: Draw, problem: Problem, side: int, share: float = 0.07) -> np.ndarray:
     """Crops of the picture padded by `share` of its side with its own mirror image: whole-pixel moves."""
     pad = max(1, round(images.shape[1] * share))
     offsets = (draw(2) * (2 * pad + 1)).astype(int)
-    side = images.shape[1]
+    stored = images.shape[1]
     padded = np.pad(images, ((0, 0), (pad, pad), (pad, pad), (0, 0)), "reflect")
     out = np.empty_like(images)
     for source, target, (y, x) in zip(padded, out, offsets, strict=True):
-        target[:] = source[y : y + side, x : x + side]
+        target[:] = source[y : y + stored, x : x + stored]
     return out
 
 
-def crop(images: np.ndarray, draw: Draw, problem: Problem, smallest: float = 0.35) -> np.ndarray:
-    """Random resized crops (Szegedy et al. 2015): `smallest` … 1 of the area, sides 3:4 … 4:3, resized to the full side."""
+def crop(images: np.ndarray, draw: Draw, problem: Problem, side: int, smallest: float = 0.35) -> np.ndarray:
+    """Random resized crops (Szegedy et al. 2015): `smallest` … 1 of the area, sides 3:4 … 4:3, resized to [B,side,side,C]."""
     u = draw(4)
-    side = images.shape[1]
-    area = (smallest + (1 - smallest) * u[:, 0]) * side * side
+    stored = images.shape[1]
+    area = (smallest + (1 - smallest) * u[:, 0]) * stored * stored
     ratio = np.exp((2 * u[:, 1] - 1) * np.log(4 / 3))
-    height = np.clip(np.sqrt(area / ratio).round().astype(int), 1, side)
-    width = np.clip(np.sqrt(area * ratio).round().astype(int), 1, side)
-    top = (u[:, 2] * (side - height + 1)).astype(int)
-    left = (u[:, 3] * (side - width + 1)).astype(int)
-    out = np.empty_like(images)
+    height = np.clip(np.sqrt(area / ratio).round().astype(int), 1, stored)
+    width = np.clip(np.sqrt(area * ratio).round().astype(int), 1, stored)
+    top = (u[:, 2] * (stored - height + 1)).astype(int)
+    left = (u[:, 3] * (stored - width + 1)).astype(int)
+    out = np.empty((len(images), side, side, images.shape[3]), np.uint8)
     for source, target, y, x, h, w in zip(images, out, top, left, height, width, strict=True):
-        target[:] = cv2.resize(source[y : y + h, x : x + w], (side, side), interpolation=cv2.INTER_LINEAR).reshape(target.shape)
+        # Bilinear sampling aliases when it shrinks a lot.
+        how = cv2.INTER_AREA if min(h, w) > 1.5 * side else cv2.INTER_LINEAR
+        target[:] = cv2.resize(source[y : y + h, x : x + w], (side, side), interpolation=how).reshape(target.shape)
     return out
 
 
-def place(images: np.ndarray, draw: Draw, problem: Problem) -> np.ndarray:
+def place(images: np.ndarray, draw: Draw, problem: Problem, side: int) -> np.ndarray:
     """Moves small pictures, crops large ones."""
-    return (shift if images.shape[1] <= SMALL else crop)(images, draw, problem)
+    return (shift if images.shape[1] <= SMALL else crop)(images, draw, problem, side)
 
 
-def affine(images: np.ndarray, draw: Draw, problem: Problem, degrees: float = 12.0, scale: float = 0.12) -> np.ndarray:
+def affine(images: np.ndarray, draw: Draw, problem: Problem, side: int, degrees: float = 12.0, scale: float = 0.12) -> np.ndarray:
     """Turns by up to ±`degrees` and scales by up to ±`scale` about the middle, in one warp; the border is mirrored."""
     u = 2 * draw(2) - 1
-    side = images.shape[1]
-    middle = ((side - 1) / 2, (side - 1) / 2)
+    stored = images.shape[1]
+    middle = ((stored - 1) / 2, (stored - 1) / 2)
     out = np.empty_like(images)
     for source, target, (turn, zoom) in zip(images, out, u, strict=True):
         matrix = cv2.getRotationMatrix2D(middle, degrees * turn, 1 + scale * zoom)
-        warped = cv2.warpAffine(source, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+        warped = cv2.warpAffine(source, matrix, (stored, stored), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
         target[:] = warped.reshape(target.shape)
     return out
 
 
-def colour(images: np.ndarray, draw: Draw, problem: Problem, strength: float = 0.3) -> np.ndarray:
+def colour(images: np.ndarray, draw: Draw, problem: Problem, side: int, strength: float = 0.3) -> np.ndarray:
     """Brightness, contrast and, with three channels, saturation, each by a factor of 1 ± `strength`: one table look-up and one blend."""
     u = 1 + strength * (2 * draw(3) - 1)
     out = np.empty_like(images)
@@ -111,11 +114,11 @@ def colour(images: np.ndarray, draw: Draw, problem: Problem, strength: float = 0
     return out
 
 
-def cutout(images: np.ndarray, draw: Draw, problem: Problem, share: float = 0.3) -> np.ndarray:
+def cutout(images: np.ndarray, draw: Draw, problem: Problem, side: int, share: float = 0.3) -> np.ndarray:
     """Sets one square per picture to the batch's mean colour (DeVries and Taylor 2017); its side is `share` of the picture's."""
-    side = images.shape[1]
-    hole = max(1, round(side * share))
-    corners = (draw(2) * (side + hole)).astype(int) - hole
+    here = images.shape[1]
+    hole = max(1, round(here * share))
+    corners = (draw(2) * (here + hole)).astype(int) - hole
     fill = images.mean(axis=(0, 1, 2)).astype(np.uint8)
     out = images.copy()
     for target, (y, x) in zip(out, corners, strict=True):
@@ -131,13 +134,13 @@ AUGMENTS: dict[str, tuple[Callable, ...]] = {
 }
 
 
-def build(name: str, problem: Problem, seed: int) -> Callable[[np.ndarray, np.ndarray, int], np.ndarray]:
+def build(name: str, problem: Problem, seed: int, side: int) -> Callable[[np.ndarray, np.ndarray, int], np.ndarray]:
     """`(images, rows, epoch) -> images` of a named set. Raises Mistake for an unknown name."""
     operations = config.choose(AUGMENTS, name, "augment")
 
     def augment(images: np.ndarray, rows: np.ndarray, epoch: int) -> np.ndarray:
         for number, operation in enumerate(operations):
-            images = operation(images, lambda n, number=number: uniform(seed, epoch, rows, number, n), problem)
+            images = operation(images, lambda n, number=number: uniform(seed, epoch, rows, number, n), problem, side)
         return images
 
     return augment

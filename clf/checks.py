@@ -50,7 +50,7 @@ def bench(place: paths.Place, settled: Config, side: int, size: int) -> Bench:
     """The first `size` rows of the nested sample: those of fold 0 are held out."""
     source = train.material(place, side)
     rows, held_out = (folds.sample(source.folds, round(size * len(part) / len(source.folds)), part) for part in folds.rows(source.folds, "0"))
-    return Bench(place, settled, source, rows, held_out, train.make_plan(settled, len(rows), 1000))
+    return Bench(place, settled, source, rows, held_out, train.make_plan(settled, source, len(rows), 1000))
 
 
 # -- the checks, each (bench, …) -> Check ------------------------------------------------------------------------------------------------
@@ -68,7 +68,7 @@ def belong_together(on: Bench, count: int = 64) -> Check:
     come with; and their targets are those rows' labels in train.csv."""
     few = on.rows[: max(2, min(count, len(on.rows)))]
     plan = dataclasses.replace(on.plan, batch_size=len(few), steps_per_epoch=1, steps=1)
-    side = train.image_side(on.settled, on.source.pictures)
+    side = plan.side
     table = tables.read(on.place.pictures)
     names = table[table.part == "train"].path.to_numpy()[few]
     fit = paths.read_json(on.place.prepare_record)["fit"]
@@ -110,7 +110,7 @@ def learnt_by_heart(on: Bench, seconds: float = 15.0, steps: int = 200) -> Check
     """A few pictures, not augmented, over and over: nearly all are right in the end."""
     few = on.rows[: min(32, len(on.rows))]
     settled = dataclasses.replace(on.settled, label_smoothing=0.0, mix="none", ema=0.0, batch_size=len(few))
-    plan = dataclasses.replace(train.make_plan(settled, len(few), steps), learning_rate=on.plan.learning_rate * 128 / len(few) / 2)
+    plan = dataclasses.replace(train.make_plan(settled, on.source, len(few), steps), learning_rate=on.plan.learning_rate * 128 / len(few) / 2)
     learner = train.make_learner(settled, on.source, plan)
     batch = next(iter(train.batches(settled, on.source, plan, few, "none")(0)))
     right, began, taken = 0.0, time.monotonic(), 0
@@ -159,7 +159,7 @@ def trained(on: Bench, seconds: float) -> tuple[list[Check], dict]:
     learn.recalibrate(learner.model, on.stream()(0, min(steps, train.RECALIBRATION)))
     held_out = on.held_out
     predictor = learn.Predictor(learner.model, "one")
-    probabilities = predictor(train.passing(on.settled, on.source, "train", held_out), held_out).astype(np.float64)
+    probabilities = predictor(train.passing(on.source, plan.side, "train", held_out), held_out).astype(np.float64)
     codes = on.source.codes[held_out]
     prior = np.tile(on.source.targets(on.rows).mean(0, dtype=np.float64), (len(held_out), 1))
     score = {kind: metrics.METRICS["log_loss"].score(codes, values) for kind, values in (("ours", probabilities), ("prior", prior))}

@@ -55,7 +55,7 @@ def training(
     def make(step: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         epoch, position = divmod(int(step), per_epoch)
         chosen = rows[order(seed, epoch, len(rows))[position * batch_size : (position + 1) * batch_size]]
-        images = augment(pictures[store_rows[chosen]], chosen, epoch)
+        images = resize(augment(pictures[store_rows[chosen]], chosen, epoch), side)
         return images, targets(chosen), chosen.astype(np.int32)
 
     return _batches(make, start, steps, batch_size, side, pictures.shape[3], targets(rows[:1]).shape[1])

@@ -28,6 +28,7 @@ class Plan:
     steps: int
     steps_per_epoch: int
     batch_size: int
+    side: int  # px that the network sees
     optimizer: str
     learning_rate: float
     weight_decay: float
@@ -307,10 +308,15 @@ def recalibrate(model: keras.Model, batches: tf.data.Dataset) -> None:
         layer.momentum = momenta[number]
 
 
-VIEWS: dict[str, tuple[Callable, ...]] = {
-    "one": (lambda images: images,),
-    "mirror": (lambda images: images, lambda images: tf.reverse(images, [2])),
-}
+def upright(images: tf.Tensor) -> tf.Tensor:
+    return images
+
+
+def mirrored(images: tf.Tensor) -> tf.Tensor:
+    return tf.reverse(images, [2])
+
+
+VIEWS: dict[str, tuple[Callable, ...]] = {"one": (upright,), "mirror": (upright, mirrored)}
 
 
 class Predictor:

@@ -23,7 +23,8 @@ class Entry:
     body: Callable
     optimizer: str
     learning_rate: float  # peak, for the entry's optimizer and batches of 128
-    image_size: int  # side in px that it is meant for; 0: the store's
+    image_size: int  # side in px that it sees unless asked, 0: the store's …
+    image_size_cpu: int  # … and without a GPU, where a short budget buys more by many epochs than by many pixels
 
 
 def _conv(x, channels: int, size: int = 3, stride: int = 1):
@@ -72,8 +73,8 @@ def resnet18_v2(inputs, width: float):
 
 
 MODELS: dict[str, Entry] = {
-    "resnet10": Entry(resnet10, "muon", 0.05, 0),
-    "resnet18_v2": Entry(resnet18_v2, "sgd", 0.1, 128),
+    "resnet10": Entry(resnet10, "muon", 0.05, 0, 0),
+    "resnet18_v2": Entry(resnet18_v2, "sgd", 0.1, 128, 64),
 }
 
 
@@ -86,6 +87,10 @@ def build(name: str, side: int, channels: int, classes: int, width: float) -> ke
     # The head is float32 under every policy, and starts at zero: the first loss is a uniform guess's.
     logits = layers.Dense(classes, kernel_initializer="zeros", dtype="float32", name="logits")(features)
     return keras.Model(inputs, logits, name=name)
+
+
+def has_gpu() -> bool:
+    return bool(tf.config.list_physical_devices("GPU"))
 
 
 PRECISIONS = {"float32": None, "mixed_float16": None, "mixed_bfloat16": None}

@@ -66,10 +66,12 @@ def store_rows(pictures, part: str, size: int) -> np.ndarray:
 # -- what a training will do -----------------------------------------------------------------------------------------------------------
 
 
-def image_side(settled: Config, pictures: np.ndarray) -> int:
-    """Side in px that the network sees: asked for, else the network's own, at most the store's."""
-    wanted = settled.image_size or config.choose(models.MODELS, settled.model, "model").image_size
-    return min(wanted or pictures.shape[1], pictures.shape[1])
+def image_side(settled: Config, source: Material) -> int:
+    """Side in px that the network sees: asked for, else the network's own on this device, at most the store's."""
+    entry = config.choose(models.MODELS, settled.model, "model")
+    wanted = settled.image_size or (entry.image_size if models.has_gpu() else entry.image_size_cpu)
+    stored = source.pictures.shape[1]
+    return min(wanted or stored, stored)
 
 
 def batch_size(settled: Config, rows: int) -> int:
@@ -78,13 +80,14 @@ def batch_size(settled: Config, rows: int) -> int:
     return min(settled.batch_size or automatic, rows)
 
 
-def make_plan(settled: Config, rows: int, steps: int) -> learn.Plan:
+def make_plan(settled: Config, source: Material, rows: int, steps: int) -> learn.Plan:
     entry = config.choose(models.MODELS, settled.model, "model")
     batch = batch_size(settled, rows)
     return learn.Plan(
         steps=max(1, steps),
         steps_per_epoch=rows // batch,
         batch_size=batch,
+        side=image_side(settled, source),
         optimizer=entry.optimizer,
         learning_rate=settled.learning_rate or entry.learning_rate,
         weight_decay=settled.weight_decay,
@@ -99,28 +102,28 @@ def make_learner(settled: Config, source: Material, plan: learn.Plan) -> learn.L
     keras.backend.clear_session()
     keras.utils.set_random_seed(settled.seed)
     tf.config.experimental.enable_op_determinism()
-    side = image_side(settled, source.pictures)
     strategy = models.strategy()
     with strategy.scope():
-        model = models.build(settled.model, side, source.pictures.shape[3], len(source.question.classes), settled.width)
+        model = models.build(settled.model, plan.side, source.pictures.shape[3], len(source.question.classes), settled.width)
     return learn.Learner(model, plan, config.choose(augment.MIXES, settled.mix, "mix"), strategy)
 
 
 def batches(settled: Config, source: Material, plan: learn.Plan, rows: np.ndarray, augmentation: str | None = None):
     """`start -> tf.data.Dataset` of training batches from number `start` to the plan's end."""
-    operation = augment.build(augmentation or settled.augment, source.question, settled.seed)
-    side = image_side(settled, source.pictures)
+    operation = augment.build(augmentation or settled.augment, source.question, settled.seed, plan.side)
 
     def stream(start: int, steps: int = plan.steps) -> tf.data.Dataset:
-        return data.training(source.pictures, source.train_store, rows, source.targets, plan.batch_size, side, operation, settled.seed, start, steps)
+        return data.training(
+            source.pictures, source.train_store, rows, source.targets, plan.batch_size, plan.side, operation, settled.seed, start, steps
+        )
 
     return stream
 
 
-def passing(settled: Config, source: Material, part: str, rows: np.ndarray) -> tf.data.Dataset:
+def passing(source: Material, side: int, part: str, rows: np.ndarray) -> tf.data.Dataset:
     """One pass over table rows of `train` or `test`, never augmented."""
     where = source.train_store if part == "train" else source.test_store
-    return data.passing(source.pictures, where, rows, FORWARD_BATCH, image_side(settled, source.pictures))
+    return data.passing(source.pictures, where, rows, FORWARD_BATCH, side)
 
 
 def measure(learner: learn.Learner, stream, seconds: float = 3.0) -> tuple[float, float]:
@@ -150,9 +153,9 @@ def plan_for(settled: Config, source: Material, rows: np.ndarray, predicted: int
     stream = batches(settled, source, plan, rows)
     per_step, compiling = measure(learner, stream)
     few = rows[:FORWARD_BATCH]
-    predictor(passing(settled, source, "train", few), few)
+    predictor(passing(source, plan.side, "train", few), few)
     began = time.monotonic()
-    predictor(passing(settled, source, "train", few), few)
+    predictor(passing(source, plan.side, "train", few), few)
     forward = (time.monotonic() - began) / FORWARD_BATCH
     # Besides the steps: the curve's validations, recalibration (a forward pass, compiled anew), predictions, writing.
     rest = (8 * min(CURVE_ROWS, predicted) + predicted) * forward + RECALIBRATION * per_step / 2 + compiling / 2 + 1.0
@@ -196,7 +199,7 @@ def fold(place: paths.Place, run: paths.Run, settled: Config, side: int, key: st
     if len(rows) < 2:
         raise Mistake(f"fold {key} has {len(rows)} training rows.")
     predicted = len(valid) + len(locked) + len(test)
-    learner = make_learner(settled, source, make_plan(settled, len(rows), 1))
+    learner = make_learner(settled, source, make_plan(settled, source, len(rows), 1))
     predictor = learn.Predictor(learner.model, settled.views)
     if stored := paths.read_json(out.plan):
         plan = learn.Plan(**stored)
@@ -204,17 +207,17 @@ def fold(place: paths.Place, run: paths.Run, settled: Config, side: int, key: st
         plan = plan_for(settled, source, rows, predicted, finish_by, learner, predictor)
         paths.write_json(out.plan, asdict(plan))
     learner.follow(plan)
-    device = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
+    device = "GPU" if models.has_gpu() else "CPU"
     print(
-        f"{run.name} {out.folder.name}: {settled.model}, {learner.model.count_params():,} weights, {image_side(settled, source.pictures)} px, "
+        f"{run.name} {out.folder.name}: {settled.model}, {learner.model.count_params():,} weights, {plan.side} px, "
         f"{len(rows)} training rows, {plan.steps / plan.steps_per_epoch:.1f} epochs, {device}, {precision}"
     )
     stream = batches(settled, source, plan, rows)
-    learn.fit(learner, stream, out, validation(settled, source, predictor, valid), scalars(out))
+    learn.fit(learner, stream, out, validation(source, plan.side, predictor, valid), scalars(out))
     if settled.ema:
         learner.take_average()
     learn.recalibrate(learner.model, stream(0, min(RECALIBRATION, plan.steps)))
-    predict(out, settled, source, predictor, {"valid": valid, "holdout": locked, "test": test})
+    predict(out, source, plan.side, predictor, {"valid": valid, "holdout": locked, "test": test})
     learner.model.save(out.weights)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     facts = {"seconds": round(time.monotonic() - began, 1), "peak_memory_mib": round(peak), "device": device, "precision": precision}
@@ -223,7 +226,7 @@ def fold(place: paths.Place, run: paths.Run, settled: Config, side: int, key: st
     out.checkpoint.unlink(missing_ok=True)
 
 
-def validation(settled: Config, source: Material, predictor: learn.Predictor, valid: np.ndarray):
+def validation(source: Material, side: int, predictor: learn.Predictor, valid: np.ndarray):
     """A function for the curve: loss and metric of the weights as they are, on at most CURVE_ROWS rows."""
     if not len(valid):
         return dict
@@ -233,7 +236,7 @@ def validation(settled: Config, source: Material, predictor: learn.Predictor, va
     positive = source.question.positive_index
 
     def validate() -> dict:
-        probabilities = predictor(passing(settled, source, "train", few), few, "validating").astype(np.float64)
+        probabilities = predictor(passing(source, side, "train", few), few, "validating").astype(np.float64)
         loss = metrics.METRICS["log_loss"].score(codes, probabilities)
         return {"valid_loss": loss, f"valid_{metric.name}": metric.score(codes, probabilities, positive=positive)}
 
@@ -253,11 +256,11 @@ def scalars(out: paths.Fold):
     return write
 
 
-def predict(out: paths.Fold, settled: Config, source: Material, predictor: learn.Predictor, parts: dict[str, np.ndarray]) -> None:
+def predict(out: paths.Fold, source: Material, side: int, predictor: learn.Predictor, parts: dict[str, np.ndarray]) -> None:
     """Predictions for each part that has rows, with the same weights and the same views."""
     files = {"valid": out.valid, "holdout": out.holdout, "test": out.test}
     for part, rows in parts.items():
         if len(rows) or part == "test":
             table = "test" if part == "test" else "train"
-            probabilities = predictor(passing(settled, source, table, rows), rows, f"predicting {part}")
+            probabilities = predictor(passing(source, side, table, rows), rows, f"predicting {part}")
             paths.write_predictions(files[part], rows, probabilities)

@@ -29,7 +29,7 @@ def test_every_set_keeps_shape_type_and_its_input_and_is_a_function_of_seed_epoc
     pictures = np.random.default_rng(1).integers(0, 256, (6, side, side, channels), np.uint8)
     before = pictures.copy()
     rows = np.array([3, 1, 4, 15, 9, 26])
-    operation = augment.build(name, Mirrored, seed=5)
+    operation = augment.build(name, Mirrored, 5, side)
     once = operation(pictures, rows, 2)
     assert once.shape == pictures.shape
     assert once.dtype == np.uint8
@@ -37,7 +37,7 @@ def test_every_set_keeps_shape_type_and_its_input_and_is_a_function_of_seed_epoc
     np.testing.assert_array_equal(operation(pictures, rows, 2), once)
     if name != "none":
         assert (operation(pictures, rows, 3) != once).any()
-        assert (augment.build(name, Mirrored, seed=6)(pictures, rows, 2) != once).any()
+        assert (augment.build(name, Mirrored, 6, side)(pictures, rows, 2) != once).any()
         if "cutout" not in [part.__name__ for part in augment.AUGMENTS[name]]:  # it fills with the batch's mean
             order = np.array([5, 0, 3, 1, 4, 2])
             np.testing.assert_array_equal(operation(pictures[order], rows[order], 2), once[order])
@@ -55,8 +55,8 @@ def test_uniform_numbers_are_uniform_and_independent_of_their_neighbours():
 def test_flip_mirrors_about_half_and_only_where_the_problem_allows_it(batch):
     rows = np.arange(12)
     draw = lambda n: augment.uniform(0, 0, rows, 0, n)  # noqa: E731
-    np.testing.assert_array_equal(augment.flip(batch, draw, Question), batch)
-    flipped = augment.flip(batch, draw, Mirrored)
+    np.testing.assert_array_equal(augment.flip(batch, draw, Question, 32), batch)
+    flipped = augment.flip(batch, draw, Mirrored, 32)
     mirrored = [(one == other[:, ::-1]).all() for one, other in zip(flipped, batch, strict=True)]
     same = [(one == other).all() for one, other in zip(flipped, batch, strict=True)]
     assert all(a or b for a, b in zip(mirrored, same, strict=True))
@@ -65,31 +65,35 @@ def test_flip_mirrors_about_half_and_only_where_the_problem_allows_it(batch):
 
 def test_shift_moves_whole_pixels(batch):
     offsets = lambda n: np.full((12, 2), 0.999)  # noqa: E731  the largest move
-    moved = augment.shift(batch, offsets, Question, share=2 / 32)
+    moved = augment.shift(batch, offsets, Question, 32, share=2 / 32)
     np.testing.assert_array_equal(moved[:, :30, :30], batch[:, 2:, 2:])
 
 
 def test_crop_of_the_whole_area_is_the_picture(batch):
     whole = lambda n: np.tile([1.0, 0.5, 0.0, 0.0], (12, 1))  # noqa: E731
-    np.testing.assert_array_equal(augment.crop(batch, whole, Question), batch)
+    np.testing.assert_array_equal(augment.crop(batch, whole, Question, 32), batch)
+
+
+def test_crop_resizes_to_what_the_network_sees(batch):
+    assert augment.crop(batch, lambda n: np.full((12, n), 0.5), Question, 24).shape == (12, 24, 24, 3)
 
 
 def test_affine_without_a_turn_is_the_picture_and_with_one_moves_the_corner(batch):
     nothing = lambda n: np.full((12, n), 0.5)  # noqa: E731
-    np.testing.assert_array_equal(augment.affine(batch, nothing, Question), batch)
-    turned = augment.affine(batch, lambda n: np.full((12, n), 1.0), Question)
+    np.testing.assert_array_equal(augment.affine(batch, nothing, Question, 32), batch)
+    turned = augment.affine(batch, lambda n: np.full((12, n), 1.0), Question, 32)
     assert (turned != batch).any()
 
 
 def test_colour_changes_brightness_by_its_factor():
     grey = np.full((1, 8, 8, 3), 100, np.uint8)
-    brighter = augment.colour(grey, lambda n: np.array([[1.0, 0.5, 0.5]]), Question, strength=0.3)
+    brighter = augment.colour(grey, lambda n: np.array([[1.0, 0.5, 0.5]]), Question, 8, strength=0.3)
     assert np.abs(brighter.astype(int) - 130).max() <= 1
 
 
 def test_cutout_covers_one_square_of_the_share(batch):
     middle = lambda n: np.full((12, 2), 0.5)  # noqa: E731
-    cut = augment.cutout(batch, middle, Question, share=0.25)
+    cut = augment.cutout(batch, middle, Question, 32, share=0.25)
     changed = (cut != batch).any(axis=(0, 3))
     assert changed.sum() == 64
 
@@ -113,4 +117,4 @@ def test_cutmix_gives_each_neighbour_the_share_of_its_area():
 
 def test_an_unknown_name_lists_the_known_ones():
     with pytest.raises(Mistake, match="Known: light, medium, none, strong"):
-        augment.build("lihgt", Question, 0)
+        augment.build("lihgt", Question, 0, 32)

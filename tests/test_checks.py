@@ -73,7 +73,7 @@ def test_labels_of_other_rows_are_seen(bench):
 
 
 def test_an_augmentation_that_mixes_up_rows_is_seen(bench, monkeypatch):
-    monkeypatch.setitem(augment.AUGMENTS, "light", (lambda images, draw, question: images[::-1],))
+    monkeypatch.setitem(augment.AUGMENTS, "light", (lambda images, draw, question, side: images[::-1],))
     assert checks.belong_together(bench).state == "failed"
 
 
@@ -94,8 +94,16 @@ def test_a_network_that_does_not_learn_is_seen(bench):
     assert checks.learnt_by_heart(slower(bench, 1e-9), seconds=2.0).state == "failed"
     states = {check.name: check.state for check in checks.trained(slower(bench, 1e-9), 1.0)[0]}
     assert states["the loss falls"] == "warned"
-    assert states["better than the class prior on held-out rows"] == "warned"
     assert states["predictions change with the input"] == "failed"
+
+
+def test_held_out_labels_that_do_not_follow_from_the_pictures_are_seen(bench):
+    codes = bench.source.codes.copy()
+    codes[bench.held_out] = (codes[bench.held_out] + 1) % 3
+    other = dataclasses.replace(bench, source=dataclasses.replace(bench.source, codes=codes))
+    states = {check.name: check.state for check in checks.trained(other, 3.0)[0]}
+    assert states["better than the class prior on held-out rows"] == "warned"
+    assert states["the loss falls"] == "passed"
 
 
 def test_a_run_that_does_not_repeat_is_seen(bench, monkeypatch):
@@ -109,7 +117,7 @@ def test_a_run_that_does_not_repeat_is_seen(bench, monkeypatch):
 
 
 def test_waiting_for_data_is_seen(bench, monkeypatch):
-    def slow(images, draw, question):
+    def slow(images, draw, question, side):
         time.sleep(0.5)
         return images
 

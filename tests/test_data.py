@@ -77,6 +77,14 @@ def test_a_pass_holds_every_row_once_and_pads_with_minus_one(numbered):
     np.testing.assert_array_equal(rows_seen(images)[:7], rows)
 
 
+def test_training_pictures_are_brought_to_the_side_that_the_network_sees(numbered):
+    pictures, store_rows, targets = numbered
+    stream = data.training(pictures, store_rows, np.arange(32), targets.__getitem__, 16, 4, plain, 0, 0, 2)
+    images, _, rows = next(iter(stream))
+    assert images.shape == (16, 4, 4, 3)
+    np.testing.assert_array_equal(rows_seen(images.numpy()), rows.numpy())
+
+
 def test_resize_averages_areas():
     images = np.zeros((2, 4, 4, 1), np.uint8)
     images[1, ::2] = 100

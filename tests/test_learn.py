@@ -12,7 +12,7 @@ SIDE, ROWS, BATCH = 16, 96, 16
 
 def plan(steps: int, **changes) -> learn.Plan:
     settings = {"optimizer": "muon", "learning_rate": 0.02, "weight_decay": 5e-4, "label_smoothing": 0.1, "ema": 0.2, "seed": 0}
-    return learn.Plan(steps=steps, steps_per_epoch=ROWS // BATCH, batch_size=BATCH, **{**settings, **changes})
+    return learn.Plan(steps=steps, steps_per_epoch=ROWS // BATCH, batch_size=BATCH, side=SIDE, **{**settings, **changes})
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ def policy():
 
 
 def plan(name: str, steps: int = 3) -> learn.Plan:
-    return learn.Plan(steps, steps, 4, models.MODELS[name].optimizer, 0.02, 5e-4, 0.1, 0.1, 0)
+    return learn.Plan(steps, steps, 4, SIDE[name], models.MODELS[name].optimizer, 0.02, 5e-4, 0.1, 0.1, 0)
 
 
 @pytest.mark.parametrize("precision", models.PRECISIONS)
