@@ -66,9 +66,9 @@ class TrainingWords(Words):
 class Config:
     """How we train: every field is part of a run's identity."""
 
-    model: str = word("auto", "network by name; auto: by the pictures' side")
+    model: str = word("auto", "network by name; auto: by the pictures' side, and whether there is a GPU")
     width: float = word(1.0, "multiplies the channels of the small networks")
-    image_size: int = word(0, "side in px that the network sees; 0: by network and device, at most the store's side")
+    image_size: int = word(0, "side in px that the network sees; 0: by the network, at most the store's side")
     fold: str = word("0", "one fold's number, all, or full (every row, nothing validated)")
     epochs: float = word(0.0, "passes over the training rows; 0: as many as minutes= allows, for fold=full as many as the folds took, else 20")
     minutes: float = word(0.0, "wall time of the whole command, start, validation and prediction included; 0: epochs= decides")

@@ -184,6 +184,7 @@ class Learner:
         inner.finalize_variable_values(self.model.trainable_variables)
 
 
+CURVE_POINTS = 8  # validations during a training, at the most
 FRESH = {"done": 0, "loss": 0.0, "steps": 0, "seconds": 0.0, "history": []}  # loss, steps and seconds are of the epoch so far
 
 
@@ -214,7 +215,7 @@ def fit(learner: Learner, batches: Callable, fold: paths.Fold, validate: Callabl
     plan = learner.plan
     totals = resume(learner, fold.checkpoint)
     epochs = -(-plan.steps // plan.steps_per_epoch)
-    every = max(1, epochs // 8)  # validation is for the curve: about eight points
+    every = -(-epochs // CURVE_POINTS)
     stream = iter(learner.strategy.experimental_distribute_dataset(batches(totals["done"])))
     bar = config.progress(total=plan.steps, initial=totals["done"], desc=f"training {fold.folder.name}", unit="step")
     losses, began = [], time.monotonic()

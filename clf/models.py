@@ -23,8 +23,7 @@ class Entry:
     body: Callable
     optimizer: str
     learning_rate: float  # peak, for the entry's optimizer and batches of 128
-    image_size: int  # side in px that it sees unless asked, 0: the store's …
-    image_size_cpu: int  # … and without a GPU, where a short budget buys more by many epochs than by many pixels
+    image_size: int  # side in px that it sees unless asked; never more than the store's
 
 
 def _conv(x, channels: int, size: int = 3, stride: int = 1):
@@ -73,8 +72,8 @@ def resnet18_v2(inputs, width: float):
 
 
 MODELS: dict[str, Entry] = {
-    "resnet10": Entry(resnet10, "muon", 0.05, 0, 0),
-    "resnet18_v2": Entry(resnet18_v2, "sgd", 0.1, 128, 64),
+    "resnet10": Entry(resnet10, "muon", 0.05, 64),
+    "resnet18_v2": Entry(resnet18_v2, "sgd", 0.1, 128),
 }
 
 

@@ -5,6 +5,7 @@ import dataclasses
 import fcntl
 import json
 import os
+import shutil
 import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from clf.config import Config, Mistake
 from clf.problem import Problem
 
 EPOCHS = 20.0  # where neither epochs= nor minutes= is given and no run on folds has found how many
-SMALL = 64  # px: up to this store side `model=auto` takes the network for small pictures
+SMALL = 64  # px: above this store side `model=auto` takes the larger network, where there is a GPU
 
 
 # -- identity ----------------------------------------------------------------------------------------------------------------------
@@ -36,7 +37,7 @@ def settle(place: paths.Place, wanted: Config) -> Config:
     side = store_side(place)
     settled = {}
     if wanted.model == "auto":
-        settled["model"] = "resnet10" if side <= SMALL else "resnet18_v2"
+        settled["model"] = "resnet18_v2" if side > SMALL and has_gpu() else "resnet10"
     if wanted.views == "auto":
         settled["views"] = "mirror" if question.flip_horizontal else "one"
     if wanted.image_size > side:
@@ -52,6 +53,14 @@ def settle(place: paths.Place, wanted: Config) -> Config:
         like = on_folds(place, done) if done.fold == "full" else None
         done = dataclasses.replace(done, epochs=epochs_trained(like) if like else EPOCHS)
     return done
+
+
+def has_gpu() -> bool:
+    """Whether the NVIDIA driver lists a GPU. Asked of the driver, because TensorFlow takes seconds to start."""
+    if not shutil.which("nvidia-smi"):
+        return False
+    listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True)
+    return listed.returncode == 0 and "GPU" in listed.stdout
 
 
 def identity(place: paths.Place, settled: Config) -> dict:

@@ -67,11 +67,8 @@ def store_rows(pictures, part: str, size: int) -> np.ndarray:
 
 
 def image_side(settled: Config, source: Material) -> int:
-    """Side in px that the network sees: asked for, else the network's own on this device, at most the store's."""
-    entry = config.choose(models.MODELS, settled.model, "model")
-    wanted = settled.image_size or (entry.image_size if models.has_gpu() else entry.image_size_cpu)
-    stored = source.pictures.shape[1]
-    return min(wanted or stored, stored)
+    """Side in px that the network sees: asked for, else the network's own, at most the store's."""
+    return min(settled.image_size or config.choose(models.MODELS, settled.model, "model").image_size, source.pictures.shape[1])
 
 
 def batch_size(settled: Config, rows: int) -> int:
@@ -145,8 +142,11 @@ def measure(learner: learn.Learner, stream, seconds: float = 3.0) -> tuple[float
     return per_step, first
 
 
-def plan_for(settled: Config, source: Material, rows: np.ndarray, predicted: int, finish_by: float | None, learner, predictor) -> learn.Plan:
-    """The plan of a fold: by `epochs=`, or by what the machine manages until `finish_by` (time.monotonic), all else included."""
+def planned(settled: Config, source: Material, rows: np.ndarray, passes: list[int], finish_by: float | None, learner, predictor) -> learn.Plan:
+    """The plan of a fold: by `epochs=`, or by what the machine manages until `finish_by` (time.monotonic), all else included.
+
+    `passes` are the numbers of rows of each prediction that has to be made besides the steps.
+    """
     plan = learner.plan
     if finish_by is None:
         return dataclasses.replace(plan, steps=max(1, round(settled.epochs * plan.steps_per_epoch)))
@@ -157,8 +157,9 @@ def plan_for(settled: Config, source: Material, rows: np.ndarray, predicted: int
     began = time.monotonic()
     predictor(passing(source, plan.side, "train", few), few)
     forward = (time.monotonic() - began) / FORWARD_BATCH
-    # Besides the steps: the curve's validations, recalibration (a forward pass, compiled anew), predictions, writing.
-    rest = (8 * min(CURVE_ROWS, predicted) + predicted) * forward + RECALIBRATION * per_step / 2 + compiling / 2 + 1.0
+    predictions = sum(-(-size // FORWARD_BATCH) * FORWARD_BATCH for size in passes) * forward
+    # Recalibration is a forward pass, compiled anew; a second for writing.
+    rest = predictions + RECALIBRATION * per_step / 3 + compiling / 2 + 1.0
     left = finish_by - time.monotonic() - rest
     plan = dataclasses.replace(plan, steps=max(1, int(left / per_step)))
     print(
@@ -198,13 +199,13 @@ def fold(place: paths.Place, run: paths.Run, settled: Config, side: int, key: st
     test = np.flatnonzero(source.test_store >= 0)
     if len(rows) < 2:
         raise Mistake(f"fold {key} has {len(rows)} training rows.")
-    predicted = len(valid) + len(locked) + len(test)
+    passes = [len(valid), len(locked), len(test)] + [min(CURVE_ROWS, len(valid))] * learn.CURVE_POINTS
     learner = make_learner(settled, source, make_plan(settled, source, len(rows), 1))
     predictor = learn.Predictor(learner.model, settled.views)
     if stored := paths.read_json(out.plan):
         plan = learn.Plan(**stored)
     else:
-        plan = plan_for(settled, source, rows, predicted, finish_by, learner, predictor)
+        plan = planned(settled, source, rows, passes, finish_by, learner, predictor)
         paths.write_json(out.plan, asdict(plan))
     learner.follow(plan)
     device = "GPU" if models.has_gpu() else "CPU"

@@ -46,9 +46,12 @@ def finish_fold(run: paths.Run, key: str, valid: np.ndarray, test: np.ndarray, s
     return values
 
 
-def test_auto_is_settled_by_store_and_problem(place):
+def test_auto_is_settled_by_store_problem_and_gpu(place, monkeypatch):
     assert (settled(place).model, settled(place).views, settled(place).epochs) == ("resnet10", "mirror", 20.0)
     paths.write_json(place.prepare_record, {"side": 160, "fit": "crop"})
+    monkeypatch.setattr(runs, "has_gpu", lambda: False)
+    assert settled(place, minutes=3.0).model == "resnet10"
+    monkeypatch.setattr(runs, "has_gpu", lambda: True)
     assert settled(place, minutes=3.0).model == "resnet18_v2"
     assert settled(place, minutes=3.0).epochs == 0.0
 
