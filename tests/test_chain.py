@@ -43,7 +43,7 @@ def test_make_all_uploads_and_reads_the_score_and_a_second_one_does_nothing(scri
         second = said(script("all", *words))
         assert server.calls.count("CreateSubmission") == uploads == 1
     run = paths.read_json(place.improve)["best"]
-    frame = submission.read(place.submission(run))
+    frame = submission.parse(place.submission(run).read_text())
     grade = submission.grade(problem.read(place.problem), frame, answers)
     assert grade > 0.6  # three classes
     assert frame[["file"]].equals(tables.read(place.raw / "sample_submission.csv")[["file"]])
@@ -94,7 +94,7 @@ def test_the_chain_on_a_folder_ends_with_a_checked_submission_better_than_the_pr
     said(script("05_train", "competition=mine", *SMALL, "run=small"))
     out = said(script("07_submit", "competition=mine", "run=small", "dry_run=true"))
     question = problem.read(place.problem)
-    frame = submission.read(place.submission("small"))
+    frame = submission.parse(place.submission("small").read_text())
     prior = np.tile(submission.prior(question, tables.read(place.train).label), (len(frame), 1))
     guess = submission.build(question, tables.read(place.raw / question.submission_file), frame.iloc[:, 0].tolist(), prior)
     assert question.metric == metric
