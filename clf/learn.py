@@ -35,6 +35,7 @@ class Plan:
     label_smoothing: float
     ema: float
     seed: int
+    seconds: float = 0.0  # that the steps are expected to take, where a budget decided their number
 
 
 @keras.saving.register_keras_serializable("clf")

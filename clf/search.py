@@ -17,6 +17,7 @@ CHANGES: dict[str, Callable[[Config], dict]] = {
     "stronger augmentation": lambda base: {"augment": _STRONGER[base.augment]},
     "mixing": lambda base: {"mix": "cutmix" if base.mix == "none" else "none"},
 }
+COST = {"model", "width", "image_size", "batch_size"}  # settings that change what a step costs
 
 
 @dataclass(frozen=True)
@@ -34,22 +35,37 @@ def trials(settled: Config) -> list[Trial]:
     changes = {name: change(settled) for name, change in CHANGES.items()}
     changes = {name: changed for name, changed in changes.items() if dataclasses.replace(settled, **changed) != settled}
     parts = 2 + len(changes)
-    # A fifteenth of the time stays for starting and for the pages.
-    share = {"minutes": round(settled.minutes * 14 / 15 / parts, 3)} if settled.minutes else {"epochs": round(settled.epochs / parts, 3)}
+    share = {"minutes": round(settled.minutes / parts, 3)} if settled.minutes else {"epochs": round(settled.epochs / parts, 3)}
     base = dataclasses.replace(settled, fold="0" if settled.fold in ("all", "full") else settled.fold, **share)
     found = [Trial("base", base, {}), Trial("base, second seed", dataclasses.replace(base, seed=base.seed + 1), {})]
     return found + [Trial(name, dataclasses.replace(base, **changed), changed) for name, changed in changes.items()]
 
 
-def run_trial(place: paths.Place, trial: Trial) -> paths.Run:
+def run_trial(place: paths.Place, trial: Trial, budget: train.Budget) -> paths.Run:
     """Trains a trial as a run of its own; a no-op where it is whole."""
     run = runs.open_run(place, trial.settled)
     if not run.score.exists():
         began = config.elapsed()
-        finish_by = train.share_of_budget(config.STARTED + began, trial.settled.minutes, 0, 1)
-        train.fold(place, run, trial.settled, runs.store_side(place), trial.settled.fold, finish_by)
+        train.fold(place, run, trial.settled, runs.store_side(place), trial.settled.fold, budget)
         runs.finish(place, run, trial.settled, config.elapsed() - began)
     return run
+
+
+def run_all(place: paths.Place, settled: Config) -> list[tuple[Trial, paths.Run]]:
+    """Trains every trial. With `minutes=` the base gets its share of what is left, and each change the same budget: as many steps as the
+    base where a step costs the same, else as many seconds of steps."""
+    found, end = trials(settled), train.end_of(settled)
+    tried = []
+    for number, trial in enumerate(found):
+        print(f"-- {trial.name} {trial.changed or ''}")
+        budget = train.Budget()
+        if end and not tried:
+            budget = train.Budget(finish_by=train.share(end, number, len(found)))
+        elif end:
+            base = paths.read_json(tried[0][1].fold(tried[0][0].settled.fold).plan)
+            budget = train.Budget(step_seconds=base["seconds"]) if COST & trial.changed.keys() else train.Budget(steps=base["steps"])
+        tried.append((trial, run_trial(place, trial, budget)))
+    return tried
 
 
 def judge(place: paths.Place, tried: list[tuple[Trial, paths.Run]]) -> list[dict]:

@@ -142,50 +142,67 @@ def measure(learner: learn.Learner, stream, seconds: float = 3.0) -> tuple[float
     return per_step, first
 
 
-def planned(settled: Config, source: Material, rows: np.ndarray, passes: list[int], finish_by: float | None, learner, predictor) -> learn.Plan:
-    """The plan of a fold: by `epochs=`, or by what the machine manages until `finish_by` (time.monotonic), all else included.
+@dataclass(frozen=True)
+class Budget:
+    """What limits a fold besides `epochs=`: `finish_by` (time.monotonic), all included; or the seconds of the steps alone; or their number."""
 
-    `passes` are the numbers of rows of each prediction that has to be made besides the steps.
+    finish_by: float | None = None
+    step_seconds: float | None = None
+    steps: int | None = None
+
+
+def planned(budget: Budget, settled: Config, source: Material, rows: np.ndarray, parts: list[int], learner, predictor) -> learn.Plan:
+    """The plan of a fold: by `epochs=`, or by what the machine manages within the budget.
+
+    `parts` are the numbers of validation, locked and test rows, which have to be predicted in the time as well.
     """
     plan = learner.plan
-    if finish_by is None:
-        return dataclasses.replace(plan, steps=max(1, round(settled.epochs * plan.steps_per_epoch)))
-    stream = batches(settled, source, plan, rows)
-    per_step, compiling = measure(learner, stream)
-    few = rows[:FORWARD_BATCH]
-    predictor(passing(source, plan.side, "train", few), few)
-    began = time.monotonic()
-    predictor(passing(source, plan.side, "train", few), few)
-    forward = (time.monotonic() - began) / FORWARD_BATCH
-    predictions = sum(-(-size // FORWARD_BATCH) * FORWARD_BATCH for size in passes) * forward
-    # Recalibration is a forward pass, compiled anew; a second for writing.
-    rest = predictions + RECALIBRATION * per_step / 3 + compiling / 2 + 1.0
-    left = finish_by - time.monotonic() - rest
-    plan = dataclasses.replace(plan, steps=max(1, int(left / per_step)))
+    if not (budget.finish_by or budget.step_seconds):
+        return dataclasses.replace(plan, steps=budget.steps or max(1, round(settled.epochs * plan.steps_per_epoch)))
+    left = budget.step_seconds or budget.finish_by - time.monotonic()
+    per_step, compiling = measure(learner, batches(settled, source, plan, rows), float(np.clip(0.03 * left, 1, 3)))
+    rest = 0.0
+    if not budget.step_seconds:
+        rest = rest_seconds(source, plan, rows, parts, predictor, left / per_step) + RECALIBRATION * per_step / 3 + compiling / 2
+        left = budget.finish_by - time.monotonic() - rest
+    plan = dataclasses.replace(plan, steps=max(1, int(left / per_step)), seconds=max(per_step, left))
     print(
         f"plan: {plan.steps} steps of {plan.batch_size}, {plan.steps / plan.steps_per_epoch:.1f} epochs: "
-        f"{plan.batch_size / per_step:.0f} pictures/s measured, {max(0, left):.0f} s for steps, {rest:.0f} s for the rest"
+        f"{plan.batch_size / per_step:.0f} pictures/s measured, {plan.seconds:.0f} s for steps" + (f", {rest:.0f} s for the rest" if rest else "")
     )
-    if left < 20 * per_step:
+    if plan.steps < 20:
         print(f"warning: minutes={settled.minutes:g} leaves time for {plan.steps} steps only; the result will be poor")
     return plan
 
 
-def share_of_budget(began: float, minutes: float, number: int, of: int) -> float | None:
-    """When (time.monotonic) fold `number` of `of` has to be done, so that all end `minutes` after `began`; None without a budget."""
-    if not minutes:
-        return None
-    end = began + 60 * minutes - 1.0  # the score and the page of the run
+def rest_seconds(source: Material, plan: learn.Plan, rows: np.ndarray, parts: list[int], predictor: learn.Predictor, steps: float) -> float:
+    """Seconds that the predictions of a fold of about `steps` steps take, those for the curve included, and the writing."""
+    few = rows[:FORWARD_BATCH]
+    predictor(passing(source, plan.side, "train", few), few)  # compiles
+    began = time.monotonic()
+    predictor(passing(source, plan.side, "train", few), few)
+    per_batch = time.monotonic() - began
+    points = min(learn.CURVE_POINTS, -(-steps // plan.steps_per_epoch))
+    return sum(-(-size // FORWARD_BATCH) for size in [*parts, points * min(CURVE_ROWS, parts[0])]) * per_batch + 1.0
+
+
+def share(end: float, number: int, of: int) -> float:
+    """When (time.monotonic) part `number` of `of` has to be done, so that all are done at `end` and have had equal time from now on."""
     return time.monotonic() + (end - time.monotonic()) / (of - number)
+
+
+def end_of(settled: Config) -> float | None:
+    """When (time.monotonic) the command has to stop training and predicting, by `minutes=`: a second stays for score and page."""
+    return config.STARTED + 60 * settled.minutes - 1.0 if settled.minutes else None
 
 
 # -- one fold --------------------------------------------------------------------------------------------------------------------------
 
 
-def fold(place: paths.Place, run: paths.Run, settled: Config, side: int, key: str, finish_by: float | None = None) -> None:
+def fold(place: paths.Place, run: paths.Run, settled: Config, side: int, key: str, budget: Budget) -> None:
     """Trains fold `key` of a run and predicts its validation, locked and test rows; continues a killed one; no-op when whole.
 
-    `finish_by` (time.monotonic) ends the fold then, predictions included; what it resolves to is frozen in `plan.json`.
+    What the budget resolves to is frozen in `plan.json`.
     """
     out = run.fold(key)
     if out.record.exists():
@@ -199,13 +216,12 @@ def fold(place: paths.Place, run: paths.Run, settled: Config, side: int, key: st
     test = np.flatnonzero(source.test_store >= 0)
     if len(rows) < 2:
         raise Mistake(f"fold {key} has {len(rows)} training rows.")
-    passes = [len(valid), len(locked), len(test)] + [min(CURVE_ROWS, len(valid))] * learn.CURVE_POINTS
     learner = make_learner(settled, source, make_plan(settled, source, len(rows), 1))
     predictor = learn.Predictor(learner.model, settled.views)
     if stored := paths.read_json(out.plan):
         plan = learn.Plan(**stored)
     else:
-        plan = planned(settled, source, rows, passes, finish_by, learner, predictor)
+        plan = planned(budget, settled, source, rows, [len(valid), len(locked), len(test)], learner, predictor)
         paths.write_json(out.plan, asdict(plan))
     learner.follow(plan)
     device = "GPU" if models.has_gpu() else "CPU"

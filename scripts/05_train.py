@@ -31,10 +31,10 @@ def main(words: Words, wanted: config.Config) -> None:
 
     from clf import report, train  # TensorFlow: only where there is something to do
 
-    keys = runs.fold_keys(place, settled)
+    keys, end = runs.fold_keys(place, settled), train.end_of(settled)
     for number, key in enumerate(keys):
-        finish_by = train.share_of_budget(config.STARTED, settled.minutes, number, len(keys))
-        train.fold(place, run, settled, runs.store_side(place), key, finish_by)
+        budget = train.Budget(train.share(end, number, len(keys)) if end else None)
+        train.fold(place, run, settled, runs.store_side(place), key, budget)
     score = runs.finish(place, run, settled, config.elapsed())
     report.run(run.page, **runs.page(place, run))
     print(f"train: run {run.name}, {runs.score_text(score)}, {score['seconds']:.0f} s, page {paths.show(run.page)}. Next: make improve, make submit")

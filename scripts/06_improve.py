@@ -29,10 +29,7 @@ def main(words: Words, wanted: config.Config) -> None:
 
     from clf import report, search  # TensorFlow: only where there is something to do
 
-    tried = []
-    for trial in search.trials(settled):
-        print(f"-- {trial.name} {trial.changed or ''}")
-        tried.append((trial, search.run_trial(place, trial)))
+    tried = search.run_all(place, settled)
     table = search.judge(place, tried)
     print(search.text(table))
     written, summary = search.keep(place, table)
