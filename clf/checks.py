@@ -122,7 +122,8 @@ def learnt_by_heart(on: Bench, seconds: float = 15.0, steps: int = 200) -> Check
         right = float(tf.reduce_mean(tf.cast(tf.argmax(logits, 1) == tf.argmax(batch[1], 1), tf.float32)))
     figure = f"{right:.0%} of {len(few)} pictures right after {taken} steps"
     advice = "the network cannot fit even these: lower learning_rate=, or labels do not belong to pictures"
-    return verdict("one batch is learnt by heart", right >= 0.9, figure, advice)
+    # A slow machine may not come far in the time: that alone is no proof of a fault.
+    return verdict("one batch is learnt by heart", right >= 0.9, figure, advice, "failed" if taken >= 40 else "warned")
 
 
 def same_twice(on: Bench, steps: int = 2) -> Check:

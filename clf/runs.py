@@ -75,28 +75,43 @@ def identity(place: paths.Place, settled: Config) -> dict:
     }
 
 
+def _find(place: paths.Place, settled: Config, name: str) -> tuple[paths.Run, dict, str | None]:
+    """The run of these settings, tables and code, or of this name; what it should be made from; how what it was made from differs."""
+    made_from = identity(place, settled)
+    digest = paths.hash_text(str(sorted(made_from.items()))).removeprefix("sha256:")
+
+    def compared(run: paths.Run) -> str | None:
+        stored = paths.read_json(run.identity)
+        return paths.difference(stored["made_from"], made_from) if stored else None
+
+    run = place.run(name or f"{settled.model}-{digest[:4]}")
+    if not name and compared(run):
+        run = place.run(f"{settled.model}-{digest[:8]}")  # four digits met by chance
+    return run, made_from, compared(run)
+
+
+def whole(place: paths.Place, settled: Config, name: str = "") -> paths.Run | None:
+    """The whole run of these settings, tables and code, where there is one."""
+    run, _, difference = _find(place, settled, name)
+    return run if run.score.exists() and not difference else None
+
+
 def open_run(place: paths.Place, settled: Config, name: str = "") -> paths.Run:
     """The run of these settings, tables and code: an existing one to continue, or a new folder; says which and why.
 
     A run is never overwritten: a given name whose folder holds something else raises Mistake with the difference.
     """
-    made_from = identity(place, settled)
-    digest = paths.hash_text(str(sorted(made_from.items()))).removeprefix("sha256:")
-    run = place.run(name or f"{settled.model}-{digest[:4]}")
-    stored = paths.read_json(run.identity)
-    if stored and not name and paths.difference(stored["made_from"], made_from):
-        run = place.run(f"{settled.model}-{digest[:8]}")  # four digits met by chance
-        stored = paths.read_json(run.identity)
-    if stored is None:
-        if run.folder.exists() and any(run.folder.iterdir()):
-            raise Mistake(f"{paths.show(run.folder)} holds files but no run: give another name with run=.")
-        print(f"run {run.name}: new{_why_new(place, made_from)}")
-        config.write_toml(run.config, settled, f"The settings of run {run.name}, every one.", only_changes=False)
-        paths.write_json(run.identity, {"made_from": made_from, "commit": commit(), "begun": now()})
-    elif difference := paths.difference(stored["made_from"], made_from):
+    run, made_from, difference = _find(place, settled, name)
+    if difference:
         raise Mistake(f"run={name} exists and was made from something else ({difference}). Give another name, or none.")
-    else:
+    if run.identity.exists():
         print(f"run {run.name}: {'whole' if run.score.exists() else 'continues'}")
+        return run
+    if run.folder.exists() and any(run.folder.iterdir()):
+        raise Mistake(f"{paths.show(run.folder)} holds files but no run: give another name with run=.")
+    print(f"run {run.name}: new{_why_new(place, made_from)}")
+    config.write_toml(run.config, settled, f"The settings of run {run.name}, every one.", only_changes=False)
+    paths.write_json(run.identity, {"made_from": made_from, "commit": commit(), "begun": now()})
     return run
 
 

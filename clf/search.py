@@ -54,6 +54,7 @@ def run_trial(place: paths.Place, trial: Trial, budget: train.Budget) -> paths.R
 def run_all(place: paths.Place, settled: Config) -> list[tuple[Trial, paths.Run]]:
     """Trains every trial. With `minutes=` the base gets its share of what is left, and each change the same budget: as many steps as the
     base where a step costs the same, else as many seconds of steps."""
+    train.check_names(settled)
     found, end = trials(settled), train.end_of(settled)
     tried = []
     for number, trial in enumerate(found):

@@ -63,6 +63,14 @@ def store_rows(pictures, part: str, size: int) -> np.ndarray:
     return found
 
 
+def check_names(settled: Config) -> None:
+    """Raises Mistake for an unknown name, before anything is written."""
+    tables_of_names = {"model": models.MODELS, "augment": augment.AUGMENTS, "mix": augment.MIXES, "views": learn.VIEWS}
+    for setting, table in tables_of_names.items():
+        config.choose(table, getattr(settled, setting), setting)
+    config.choose({"auto": None, **models.PRECISIONS}, settled.precision, "precision")
+
+
 # -- what a training will do -----------------------------------------------------------------------------------------------------------
 
 

@@ -24,13 +24,14 @@ class Words(config.TrainingWords):
 def main(words: Words, wanted: config.Config) -> None:
     place = paths.Place(words.competition)
     settled = runs.settle(place, wanted)
-    run = runs.open_run(place, settled, words.run)
-    if run.score.exists():
+    if run := runs.whole(place, settled, words.run):
         print(f"train: nothing to do, run {run.name}: {runs.score_text(paths.read_json(run.score))}")
         return
 
     from clf import report, train  # TensorFlow: only where there is something to do
 
+    train.check_names(settled)
+    run = runs.open_run(place, settled, words.run)
     keys, end = runs.fold_keys(place, settled), train.end_of(settled)
     for number, key in enumerate(keys):
         budget = train.Budget(train.share(end, number, len(keys)) if end else None)
