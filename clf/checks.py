@@ -47,9 +47,11 @@ class Bench:
 
 
 def bench(place: paths.Place, settled: Config, side: int, size: int) -> Bench:
-    """The first `size` rows of the nested sample: those of fold 0 are held out."""
+    """The first `size` rows of the nested sample: those of fold 0 are held out. Batches are as large as step 05's, for the forecast's sake."""
     source = train.material(place, side)
+    every, _ = folds.rows(source.folds, "0")
     rows, held_out = (folds.sample(source.folds, round(size * len(part) / len(source.folds)), part) for part in folds.rows(source.folds, "0"))
+    settled = dataclasses.replace(settled, batch_size=max(1, min(train.batch_size(settled, len(every)), len(rows) // 4)))
     return Bench(place, settled, source, rows, held_out, train.make_plan(settled, source, len(rows), 1000))
 
 

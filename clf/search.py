@@ -61,7 +61,8 @@ def run_all(place: paths.Place, settled: Config) -> list[tuple[Trial, paths.Run]
         print(f"-- {trial.name} {trial.changed or ''}")
         budget = train.Budget()
         if end and not tried:
-            budget = train.Budget(finish_by=train.share(end, number, len(found)))
+            # One share stays in hand: wider networks predict longer as well, and the page has to be drawn.
+            budget = train.Budget(finish_by=train.share(end, number, len(found) + 1))
         elif end:
             base = paths.read_json(tried[0][1].fold(tried[0][0].settled.fold).plan)
             budget = train.Budget(step_seconds=base["seconds"]) if COST & trial.changed.keys() else train.Budget(steps=base["steps"])

@@ -56,7 +56,7 @@ def test_a_sound_pipeline_passes_every_check(bench):
     assert heard == found
     assert len(found) == 8
     forecast = checks.forecast(bench, timing)
-    assert forecast["minutes_per_epoch"] > 0
+    assert forecast["minutes_per_epoch"] == pytest.approx(4 * 16 * timing["seconds_per_step"] / 16 / 60, rel=0.3)
     assert forecast["peak_memory_mib"] > 100
 
 
