@@ -82,5 +82,7 @@ def _batches(make: Callable, start: int, stop: int, batch_size: int, side: int, 
         rows.set_shape([batch_size])
         return images, targets, rows
 
-    # Fixed parallelism: autotune stalls the end of a finite epoch by up to 1.25 s.
-    return tf.data.Dataset.range(start, stop).map(call, num_parallel_calls=2, deterministic=True).prefetch(2)
+    # Without autotune: its thread stalls the end of a finite pass by a second, and can hold up an iterator's end for half a minute.
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return tf.data.Dataset.range(start, stop).map(call, num_parallel_calls=2, deterministic=True).prefetch(2).with_options(options)
