@@ -15,8 +15,13 @@ endif
 # What was typed behind the verb, as scripts read it. Make exports its words as well; the scripts read the arguments only.
 WORDS = $(patsubst COMPETITION=%,competition=%,$(filter-out VENV=% PYTHON=%,$(MAKEOVERRIDES)))
 
+VERBS := help setup all download explore prepare sample train improve submit board readme runs clean test lint format
+ifneq ($(filter-out $(VERBS),$(MAKECMDGOALS)),)
+$(error unknown verb $(filter-out $(VERBS),$(MAKECMDGOALS)). Settings are words like epochs=3; make alone lists the verbs)
+endif
+
 .DEFAULT_GOAL := help
-.PHONY: help setup readme all download explore prepare sample train improve submit board runs clean test lint format
+.PHONY: $(VERBS)
 .SUFFIXES:
 
 help:

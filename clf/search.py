@@ -126,20 +126,22 @@ def text(table: list[dict]) -> str:
     return "\n".join(lines)
 
 
-def keep(place: paths.Place, table: list[dict]) -> tuple[str, str]:
-    """Writes the kept change to config.toml; returns (the hash of the config.toml that step 06 wrote, or "", and a summary).
+def keep(place: paths.Place, table: list[dict], base: dict) -> tuple[str, str]:
+    """Writes the kept change, on top of the stored settings `base` that the trials began with, to config.toml.
 
-    A config.toml that 06 did not write is never overwritten: the line to add is said instead.
+    Returns the hash of the config.toml that step 06 wrote, or "", and a summary. A file that 06 did not write is never changed: the line
+    to add is said instead. One that 06 wrote and that was not part of the base is what an earlier comparison kept: it gives way.
     """
     kept = next((line for line in table if line["kept"]), None)
     before = (paths.read_json(place.improve) or {}).get("config_hash", "")
     ours = not place.config.exists() or paths.hash_file(place.config) == before
-    if not kept:
-        return (before if place.config.exists() and ours else ""), "no change beat the noise, none kept"
-    said = f"kept {kept['change']} ({kept['gain']:+.4f}, noise {kept['noise']:.4f})"
-    lines = ", ".join(f"{name} = {value!r}" for name, value in kept["settings"].items())
+    said = f"kept {kept['change']} ({kept['gain']:+.4f}, noise {kept['noise']:.4f})" if kept else "no change beat the noise, none kept"
     if not ours:
-        return "", f"{said}; config.toml is yours and stays as it is: add {lines}"
-    settings = dataclasses.replace(Config(**config.read_toml(place.config)), **kept["settings"])
+        lines = ", ".join(f"{name} = {value!r}" for name, value in kept["settings"].items()) if kept else ""
+        return "", said + (f"; config.toml is yours and stays as it is: add {lines}" if kept else "")
+    settings = Config(**{**base, **(kept["settings"] if kept else {})})
+    if settings == Config():
+        place.config.unlink(missing_ok=True)
+        return "", said
     config.write_toml(place.config, settings, f"Written by 06 improve: {said}. `make train` uses it; edit it and 06 leaves it to you.", True)
-    return paths.hash_file(place.config), f"{said}, written to config.toml: make train uses it"
+    return paths.hash_file(place.config), said + (", written to config.toml: make train uses it" if kept else "")

@@ -32,7 +32,7 @@ def main(words: Words, wanted: config.Config) -> None:
     tried = search.run_all(place, settled)
     table = search.judge(place, tried)
     print(search.text(table))
-    written, summary = search.keep(place, table)
+    written, summary = search.keep(place, table, config.stored_settings(place, words.improved))
     best = search.best_run(place, tried[0][1])
     summary += f"; best run {best}"
     report.improve(place.improve_page, table, summary)

@@ -61,5 +61,8 @@ def test_make_hands_on_words_with_blanks_and_names_a_wrong_one(tmp_path):
     done = make("download", "VENV=", f"PYTHON={sys.executable}", "COMPETITION=x", f"source={source}")
     assert done.returncode == 2
     assert "two words" in done.stderr
+    done = make("train", "epochs")
+    assert done.returncode == 2
+    assert "unknown verb epochs" in done.stderr
     done = make("train", "VENV=", f"PYTHON={sys.executable}", "epoch=3")
     assert "Did you mean epochs=" in done.stderr

@@ -78,14 +78,22 @@ def test_for_a_loss_less_is_a_gain(wide):
 
 def test_a_kept_change_is_written_and_06_never_overwrites_a_config_that_is_not_its_own(wide):
     kept = {"change": "wider network", "settings": {"width": 1.5}, "gain": 0.1, "noise": 0.01, "kept": True}
-    written, summary = search.keep(wide, [kept])
+    written, summary = search.keep(wide, [kept], {})
     assert config.read_toml(wide.config) == {"width": 1.5}
     assert "make train uses it" in summary
     paths.write_json(wide.improve, {"config_hash": written})
-    written, _ = search.keep(wide, [kept | {"change": "mixing", "settings": {"mix": "cutmix"}}])
+    mixing = kept | {"change": "mixing", "settings": {"mix": "cutmix"}}
+    written, _ = search.keep(wide, [mixing], {"width": 1.5})
     assert config.read_toml(wide.config) == {"width": 1.5, "mix": "cutmix"}
+    paths.write_json(wide.improve, {"config_hash": written})
+    written, _ = search.keep(wide, [kept | {"kept": False}], {"width": 1.5, "mix": "cutmix"})
+    paths.write_json(wide.improve, {"config_hash": written})
+    assert config.read_toml(wide.config) == {"width": 1.5, "mix": "cutmix"}
+    assert search.keep(wide, [kept | {"kept": False}], {})[0] == ""
+    assert not wide.config.exists()
     wide.config.write_text("seed = 4  # mine\n")
-    written, summary = search.keep(wide, [kept])
-    assert wide.config.read_text() == "seed = 4  # mine\n"
-    assert written == ""
-    assert "add width = 1.5" in summary
+    for line in (kept, kept | {"kept": False}):
+        written, summary = search.keep(wide, [line], {})
+        assert wide.config.read_text() == "seed = 4  # mine\n"
+        assert written == ""
+        assert ("add width = 1.5" in summary) == line["kept"]
