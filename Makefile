@@ -15,7 +15,7 @@ endif
 # What was typed behind the verb, as scripts read it. Make exports its words as well; the scripts read the arguments only.
 WORDS = $(patsubst COMPETITION=%,competition=%,$(filter-out VENV=% PYTHON=%,$(MAKEOVERRIDES)))
 
-VERBS := help setup all download explore prepare sample train improve submit board readme runs clean test lint format
+VERBS := help setup all download explore prepare sample train improve submit predict export board readme runs clean test lint format
 ifneq ($(filter-out $(VERBS),$(MAKECMDGOALS)),)
 $(error unknown verb $(filter-out $(VERBS),$(MAKECMDGOALS)). Settings are words like epochs=3; make alone lists the verbs)
 endif
@@ -51,6 +51,12 @@ improve: setup  ## 06: try changes on the same fold, keep one only if it beats t
 submit: setup  ## 07: predict, format, check, upload
 	@$(RUN) scripts/07_submit.py $(WORDS)
 
+predict: setup  ## a table of predictions for every picture below images=FOLDER
+	@$(RUN) scripts/predict.py $(WORDS)
+
+export: setup  ## a run as one Keras model and one SavedModel, for use without this project
+	@$(RUN) scripts/export.py $(WORDS)
+
 board: setup  ## TensorBoard of one competition's runs, on loopback
 	@$(RUN) scripts/board.py $(WORDS)
 
@@ -64,7 +70,7 @@ clean: setup  ## remove derived data of one competition; raw/, runs/ and submiss
 	@$(RUN) scripts/clean.py $(WORDS)
 
 test: setup  ## the tests
-	@$(RUN) -m pytest
+	@$(RUN) -m pytest -n 2 --dist loadfile
 
 lint: setup  ## style and format
 	@$(RUN) -m ruff check . && $(RUN) -m ruff format --check .

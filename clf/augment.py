@@ -1,12 +1,15 @@
 """What a training batch may look like.
 
-`AUGMENTS` names sets of operations on uint8 batches, `MIXES` operations inside the training step on float batches. An operation is
-`operation(images uint8 [B,S,S,C], draw, problem, side) -> uint8 [B,S,S,C]`, a loop of cv2 copies (per-image calls of tf.data and of
-TensorFlow operations are several times slower); one that resizes anyway gives [B,side,side,C], what the network sees. `draw(n)` gives
-uniform numbers float [B,n] that depend on (seed, epoch, row, operation) alone.
+`OPERATIONS` names operations on uint8 batches, `AUGMENTS` sets of them, `MIXES` operations inside the training step on float batches. An
+operation is `operation(images uint8 [B,S,S,C], draw, problem, side) -> uint8 [B,S,S,C]`, a loop of cv2 copies (per-image calls of tf.data
+and of TensorFlow operations are several times slower); one that resizes anyway gives [B,side,side,C], what the network sees. `draw(n)`
+gives uniform numbers float [B,n] that depend on (seed, epoch, row, place in the set) alone. What becomes of a picture depends on its own
+pixels and numbers, never on the rest of the batch; the images that come in stay as they are.
 """
 
+import functools
 from collections.abc import Callable
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -37,28 +40,30 @@ def _splitmix(value: np.ndarray) -> np.ndarray:
 Draw = Callable[[int], np.ndarray]
 
 
+# -- geometry ------------------------------------------------------------------------------------------------------------------------
+
+
 def flip(images: np.ndarray, draw: Draw, problem: Problem, side: int) -> np.ndarray:
     """Mirrors half of the pictures along each axis that the problem allows."""
-    u = draw(2)
+    chosen = (draw(2) < 0.5) & [problem.flip_horizontal, problem.flip_vertical]
     out = images.copy()
-    if problem.flip_horizontal:
-        chosen = u[:, 0] < 0.5
-        out[chosen] = out[chosen][:, :, ::-1]
-    if problem.flip_vertical:
-        chosen = u[:, 1] < 0.5
-        out[chosen] = out[chosen][:, ::-1]
+    for target, (mirrored, upside_down) in zip(out, chosen.tolist(), strict=True):
+        if mirrored:
+            target[:] = cv2.flip(target, 1).reshape(target.shape)
+        if upside_down:
+            target[:] = cv2.flip(target, 0).reshape(target.shape)
     return out
 
 
 def shift(images: np.ndarray, draw: Draw, problem: Problem, side: int, share: float = 0.07) -> np.ndarray:
     """Crops of the picture padded by `share` of its side with its own mirror image: whole-pixel moves."""
-    pad = max(1, round(images.shape[1] * share))
-    offsets = (draw(2) * (2 * pad + 1)).astype(int)
     stored = images.shape[1]
-    padded = np.pad(images, ((0, 0), (pad, pad), (pad, pad), (0, 0)), "reflect")
+    pad = max(1, round(stored * share))
+    offsets = (draw(2) * (2 * pad + 1)).astype(int)
     out = np.empty_like(images)
-    for source, target, (y, x) in zip(padded, out, offsets, strict=True):
-        target[:] = source[y : y + stored, x : x + stored]
+    for source, target, (y, x) in zip(images, out, offsets.tolist(), strict=True):
+        padded = cv2.copyMakeBorder(source, pad, pad, pad, pad, cv2.BORDER_REFLECT_101)
+        target[:] = padded[y : y + stored, x : x + stored].reshape(target.shape)
     return out
 
 
@@ -98,45 +103,344 @@ def affine(images: np.ndarray, draw: Draw, problem: Problem, side: int, degrees:
     return out
 
 
+class Reach(NamedTuple):
+    """The largest moves of `rand_augment` and `trivial_augment`; shear by the side's opposite end, translation as a share of the side."""
+
+    degrees: float
+    shear: float
+    translation: float
+
+
+FREE = Reach(30.0, 0.3, 0.3)
+UPRIGHT = Reach(12.0, 0.2, 0.1)  # where a mirrored picture means something else: digits, letters
+
+
+def _warp(picture: np.ndarray, matrix) -> np.ndarray:
+    side = len(picture)
+    return cv2.warpAffine(picture, np.asarray(matrix), (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+
+
+def _shear_x(picture: np.ndarray, magnitude: float, reach: Reach) -> np.ndarray:
+    slope = reach.shear * magnitude
+    return _warp(picture, [[1, slope, -slope * (len(picture) - 1) / 2], [0, 1, 0]])
+
+
+def _shear_y(picture: np.ndarray, magnitude: float, reach: Reach) -> np.ndarray:
+    slope = reach.shear * magnitude
+    return _warp(picture, [[1, 0, 0], [slope, 1, -slope * (len(picture) - 1) / 2]])
+
+
+def _translate_x(picture: np.ndarray, magnitude: float, reach: Reach) -> np.ndarray:
+    return _warp(picture, [[1.0, 0, round(reach.translation * magnitude * len(picture))], [0, 1, 0]])
+
+
+def _translate_y(picture: np.ndarray, magnitude: float, reach: Reach) -> np.ndarray:
+    return _warp(picture, [[1.0, 0, 0], [0, 1, round(reach.translation * magnitude * len(picture))]])
+
+
+def _rotate(picture: np.ndarray, magnitude: float, reach: Reach) -> np.ndarray:
+    middle = (len(picture) - 1) / 2
+    return _warp(picture, cv2.getRotationMatrix2D((middle, middle), reach.degrees * magnitude, 1))
+
+
+# -- values --------------------------------------------------------------------------------------------------------------------------
+
+
 def colour(images: np.ndarray, draw: Draw, problem: Problem, side: int, strength: float = 0.3) -> np.ndarray:
-    """Brightness, contrast and, with three channels, saturation, each by a factor of 1 ± `strength`: one table look-up and one blend."""
-    u = 1 + strength * (2 * draw(3) - 1)
+    """Brightness, contrast about the mean and, with three channels, saturation, each by a factor of 1 ± `strength`: one matrix per picture."""
+    brightness, contrast, saturation = (1 + strength * (2 * draw(3) - 1)).T
+    channels = images.shape[3]
+    weights = _grey_weights(channels)
+    means = np.array([cv2.mean(source)[:channels] for source in images]) @ weights
+    matrices = np.empty((len(images), channels, channels + 1))
+    kept = saturation[:, None, None] * np.eye(channels) + (1 - saturation)[:, None, None] * weights
+    matrices[:, :, :channels] = (brightness * contrast)[:, None, None] * kept
+    matrices[:, :, channels] = (brightness * (1 - contrast) * means)[:, None]
     out = np.empty_like(images)
-    values = np.arange(256, dtype=np.float32)
-    for source, target, (brightness, contrast, saturation) in zip(images, out, u, strict=True):
-        mean = float(cv2.mean(source)[0])
-        table = np.clip(((values - mean) * contrast + mean) * brightness, 0, 255).astype(np.uint8)
-        changed = cv2.LUT(source, table)
-        if images.shape[3] == 3:
-            grey = cv2.cvtColor(cv2.cvtColor(changed, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-            changed = cv2.addWeighted(changed, saturation, grey, 1 - saturation, 0)
+    for source, target, matrix in zip(images, out, matrices, strict=True):
+        target[:] = cv2.transform(source, matrix).reshape(target.shape)
+    return out
+
+
+def _grey_weights(channels: int) -> np.ndarray:
+    return np.array([0.299, 0.587, 0.114]) if channels == 3 else np.full(channels, 1 / channels)
+
+
+def blur(images: np.ndarray, draw: Draw, problem: Problem, side: int, share: float = 0.01) -> np.ndarray:
+    """Gaussian blur; its standard deviation is uniform up to half a pixel and `share` of the side."""
+    deviations = draw(1)[:, 0] * (0.5 + share * images.shape[1])
+    out = np.empty_like(images)
+    for source, target, deviation in zip(images, out, deviations.tolist(), strict=True):
+        # Below a quarter of a pixel the kernel is 1 in its middle, rounded to 8 bits.
+        changed = cv2.GaussianBlur(source, (0, 0), deviation, borderType=cv2.BORDER_REFLECT_101) if deviation > 0.25 else source
         target[:] = changed.reshape(target.shape)
     return out
 
 
 def cutout(images: np.ndarray, draw: Draw, problem: Problem, side: int, share: float = 0.3) -> np.ndarray:
-    """Sets one square per picture to the batch's mean colour (DeVries and Taylor 2017); its side is `share` of the picture's."""
-    here = images.shape[1]
+    """Sets one square per picture to the picture's mean colour (DeVries and Taylor 2017); its side is `share` of the picture's."""
+    here, channels = images.shape[1], images.shape[3]
     hole = max(1, round(here * share))
     corners = (draw(2) * (here + hole)).astype(int) - hole
-    fill = images.mean(axis=(0, 1, 2)).astype(np.uint8)
     out = images.copy()
-    for target, (y, x) in zip(out, corners, strict=True):
-        target[max(0, y) : y + hole, max(0, x) : x + hole] = fill
+    for target, (y, x) in zip(out, corners.tolist(), strict=True):
+        target[max(0, y) : y + hole, max(0, x) : x + hole] = np.rint(cv2.mean(target)[:channels])
     return out
 
+
+def _identity(picture: np.ndarray, magnitude: float, reach: Reach) -> np.ndarray:
+    return picture
+
+
+def _auto_contrast(picture: np.ndarray, magnitude: float, reach: Reach) -> np.ndarray:
+    return _look_up(picture, [_stretching(counts) for counts in _histograms(picture)])
+
+
+def _stretching(counts: np.ndarray) -> np.ndarray:
+    """The table that gives the darkest value 0 and the brightest 255."""
+    used = counts.nonzero()[0]
+    if len(used) < 2:
+        return np.arange(256)
+    slope = 255.0 / (used[-1] - used[0])
+    return np.arange(256) * slope - used[0] * slope
+
+
+def _equalize(picture: np.ndarray, magnitude: float, reach: Reach) -> np.ndarray:
+    return _look_up(picture, [_equalizing(counts) for counts in _histograms(picture)])
+
+
+def _equalizing(counts: np.ndarray) -> np.ndarray:
+    """The table that makes every value about equally frequent, as Pillow does it."""
+    step = (counts.sum() - counts[counts.nonzero()[0][-1]]) // 255
+    if step == 0:
+        return np.arange(256)
+    return (step // 2 + counts.cumsum() - counts) // step
+
+
+def _histograms(picture: np.ndarray) -> list[np.ndarray]:
+    channels = 1 if picture.ndim == 2 else picture.shape[2]
+    return [cv2.calcHist([picture], [channel], None, [256], [0, 256]).ravel().astype(int) for channel in range(channels)]
+
+
+def _look_up(picture: np.ndarray, tables: list[np.ndarray]) -> np.ndarray:
+    """Every channel through its own table, cut off to 0 … 255."""
+    return cv2.LUT(picture, np.clip(np.stack(tables, -1), 0, 255).astype(np.uint8)[None])
+
+
+def _posterize(picture: np.ndarray, magnitude: float, reach: Reach) -> np.ndarray:
+    """Keeps the highest 8 … 4 bits."""
+    return picture & (0xFF << round(4 * abs(magnitude)) & 0xFF)
+
+
+def _solarize(picture: np.ndarray, magnitude: float, reach: Reach) -> np.ndarray:
+    """Inverts what is brighter than a threshold that sinks from 256 to 0."""
+    values = np.arange(256)
+    return cv2.LUT(picture, np.where(values < 256 * (1 - abs(magnitude)), values, 255 - values).astype(np.uint8))
+
+
+def _brightness(picture: np.ndarray, magnitude: float, reach: Reach) -> np.ndarray:
+    return cv2.addWeighted(picture, 1 + 0.9 * magnitude, picture, 0, 0)
+
+
+def _contrast(picture: np.ndarray, magnitude: float, reach: Reach) -> np.ndarray:
+    channels = 1 if picture.ndim == 2 else picture.shape[2]
+    mean = float(_grey_weights(channels) @ cv2.mean(picture)[:channels])
+    return cv2.addWeighted(picture, 1 + 0.9 * magnitude, picture, 0, -0.9 * magnitude * mean)
+
+
+def _saturation(picture: np.ndarray, magnitude: float, reach: Reach) -> np.ndarray:
+    if picture.ndim == 2 or picture.shape[2] != 3:
+        return picture
+    grey = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    return cv2.addWeighted(picture, 1 + 0.9 * magnitude, grey, -0.9 * magnitude, 0)
+
+
+SMOOTHING = np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]], np.float32) / 13  # Pillow's SMOOTH
+
+
+def _sharpness(picture: np.ndarray, magnitude: float, reach: Reach) -> np.ndarray:
+    smooth = cv2.filter2D(picture, -1, SMOOTHING, borderType=cv2.BORDER_REFLECT_101).reshape(picture.shape)
+    return cv2.addWeighted(picture, 1 + 0.9 * magnitude, smooth, -0.9 * magnitude, 0)
+
+
+# -- one of many -------------------------------------------------------------------------------------------------------------------
+
+
+# name -> (picture uint8 [S,S,C] or [S,S], magnitude -1 … 1, reach) -> picture, also [S,S] for one channel
+TRANSFORMATIONS: dict[str, Callable[[np.ndarray, float, Reach], np.ndarray]] = {
+    "identity": _identity,
+    "auto_contrast": _auto_contrast,
+    "equalize": _equalize,
+    "posterize": _posterize,
+    "solarize": _solarize,
+    "brightness": _brightness,
+    "contrast": _contrast,
+    "saturation": _saturation,
+    "sharpness": _sharpness,
+    "shear_x": _shear_x,
+    "shear_y": _shear_y,
+    "translate_x": _translate_x,
+    "translate_y": _translate_y,
+    "rotate": _rotate,
+}
+
+
+def rand_augment(images: np.ndarray, draw: Draw, problem: Problem, side: int, magnitude: float = 0.3, count: int = 2) -> np.ndarray:
+    """`count` of `TRANSFORMATIONS` for each picture, all at one magnitude, to either side (Cubuk et al. 2020)."""
+    u = draw(2 * count)
+    return _transform(images, u[:, :count], np.where(u[:, count:] < 0.5, -magnitude, magnitude), problem)
+
+
+def trivial_augment(images: np.ndarray, draw: Draw, problem: Problem, side: int) -> np.ndarray:
+    """One of `TRANSFORMATIONS` for each picture, at a uniform magnitude, to either side (Müller and Hutter 2021)."""
+    u = draw(2)
+    return _transform(images, u[:, :1], 2 * u[:, 1:] - 1, problem)
+
+
+def _transform(images: np.ndarray, which: np.ndarray, magnitudes: np.ndarray, problem: Problem) -> np.ndarray:
+    """which: float [B,n] in [0, 1), magnitudes: float [B,n]."""
+    reach = FREE if problem.flip_horizontal else UPRIGHT
+    known = list(TRANSFORMATIONS.values())
+    numbers = (which * len(known)).astype(int)
+    out = np.empty_like(images)
+    for source, target, chosen, strengths in zip(images, out, numbers.tolist(), magnitudes.tolist(), strict=True):
+        for number, strength in zip(chosen, strengths, strict=True):
+            source = known[number](source, strength, reach)
+        target[:] = source.reshape(target.shape)
+    return out
+
+
+# -- KerasCV -------------------------------------------------------------------------------------------------------------------------
+
+
+def kerascv(name: str, images: np.ndarray, draw: Draw, problem: Problem, side: int) -> np.ndarray:
+    """A layer of KerasCV by its entry in `KERASCV`; several times slower than the operations above."""
+    with tf.device("CPU"):
+        return _kerascv(name, images.shape[3])(tf.constant(images), tf.constant(draw(5), tf.float32)).numpy()
+
+
+@functools.lru_cache
+def _kerascv(name: str, channels: int) -> Callable:
+    """`(images uint8 [B,S,S,C], u float32 [B,5]) -> uint8 [B,S,S,C]`, the layer made and traced once."""
+    import keras_cv  # takes seconds
+
+    layer = KERASCV[name](keras_cv.layers, channels)
+
+    def change(images, u):
+        return tf.cast(tf.clip_by_value(tf.round(layer(tf.cast(images, tf.float32), u)), 0, 255), tf.uint8)
+
+    return tf.function(change)
+
+
+class _Numbers:
+    """Stands for a KerasCV layer's generator: gives the row's own numbers in [0, 1) one after the other."""
+
+    def __init__(self, numbers: tf.Tensor):
+        self.numbers = iter(tf.unstack(numbers))
+
+    def uniform(self, shape, minval=0.0, maxval=1.0, dtype=tf.float32) -> tf.Tensor:
+        return tf.reshape(minval + next(self.numbers) * (maxval - minval), shape)
+
+
+# Seed 0 is no seed to KerasCV: then it asks for TensorFlow's global generator, which op determinism forbids.
+SETTINGS = {"seed": 1, "dtype": "float32"}
+
+
+def _each(change: Callable) -> Callable:
+    return lambda images, u: tf.map_fn(lambda pair: change(*pair), (images, u), fn_output_signature=tf.float32)
+
+
+def _random_hue(layers, channels: int) -> Callable:
+    layer = layers.RandomHue(0.1, (0, 255), **SETTINGS)
+    return lambda images, u: layer.augment_images(images, 0.2 * u[:, 0] - 0.1) if channels == 3 else images
+
+
+def _random_saturation(layers, channels: int) -> Callable:
+    layer = layers.RandomSaturation((0.3, 0.7), **SETTINGS)
+    return lambda images, u: layer.augment_images(images, 0.3 + 0.4 * u[:, 0]) if channels == 3 else images
+
+
+def _random_channel_shift(layers, channels: int) -> Callable:
+    layer = layers.RandomChannelShift((0, 255), 0.3, channels, **SETTINGS)
+    return lambda images, u: layer.augment_image(images, [0.3 * u[:, number, None, None] - 0.15 for number in range(channels)])
+
+
+def _channel_shuffle(layers, channels: int) -> Callable:
+    layer = layers.ChannelShuffle(channels, **SETTINGS)
+    return lambda images, u: layer.augment_images(images, tf.argsort(u[:, :channels]))
+
+
+def _random_gaussian_blur(layers, channels: int) -> Callable:
+    layer = layers.RandomGaussianBlur(5, 1.5, **SETTINGS)
+
+    def change(image, u):
+        layer.factor = lambda: 1.5 * u[0]
+        return layer.augment_image(image, layer.get_random_transformation())
+
+    return _each(change)
+
+
+def _grid_mask(layers, channels: int) -> Callable:
+    """Chen et al. 2020."""
+    layer = layers.GridMask(**SETTINGS)
+
+    def change(image, u):
+        layer.ratio_factor = lambda: 0.5 * u[0]
+        layer._random_generator = layer.random_rotate._random_generator = _Numbers(u[1:])
+        return layer.augment_image(image, layer.get_random_transformation(image))
+
+    return _each(change)
+
+
+# Layers that change single pictures and leave targets alone, and whose draws can be the row's own numbers.
+KERASCV: dict[str, Callable] = {
+    "grid_mask": _grid_mask,
+    "random_hue": _random_hue,
+    "random_saturation": _random_saturation,
+    "random_channel_shift": _random_channel_shift,
+    "channel_shuffle": _channel_shuffle,
+    "random_gaussian_blur": _random_gaussian_blur,
+}
+
+
+# -- the tables ----------------------------------------------------------------------------------------------------------------------
+
+
+OPERATIONS: dict[str, Callable] = {
+    "flip": flip,
+    "shift": shift,
+    "crop": crop,
+    "place": place,
+    "affine": affine,
+    "rotate": functools.partial(affine, scale=0.0),
+    "scale": functools.partial(affine, degrees=0.0),
+    "colour": colour,
+    "blur": blur,
+    "cutout": cutout,
+    "rand_augment": rand_augment,
+    "trivial_augment": trivial_augment,
+    **{f"kerascv_{name}": functools.partial(kerascv, name) for name in KERASCV},
+}
 
 AUGMENTS: dict[str, tuple[Callable, ...]] = {
     "none": (),
     "light": (flip, place),
     "medium": (flip, affine, place),
     "strong": (flip, affine, place, colour, cutout),
+    "rand": (flip, place, rand_augment),
+    "trivial": (flip, place, trivial_augment),
 }
 
 
+def choose(name: str) -> tuple[Callable, ...]:
+    """The operations of a set, of an operation, or of several joined by `+`, in that order. Raises Mistake for an unknown name."""
+    known = {each: (operation,) for each, operation in OPERATIONS.items()} | AUGMENTS
+    return tuple(operation for part in name.split("+") for operation in config.choose(known, part, "augment"))
+
+
 def build(name: str, problem: Problem, seed: int, side: int) -> Callable[[np.ndarray, np.ndarray, int], np.ndarray]:
-    """`(images, rows, epoch) -> images` of a named set. Raises Mistake for an unknown name."""
-    operations = config.choose(AUGMENTS, name, "augment")
+    """`(images, rows, epoch) -> images` of what `choose` finds. Raises Mistake for an unknown name."""
+    operations = choose(name)
 
     def augment(images: np.ndarray, rows: np.ndarray, epoch: int) -> np.ndarray:
         for number, operation in enumerate(operations):
@@ -170,9 +474,15 @@ def cutmix(images: tf.Tensor, targets: tf.Tensor, seed: tf.Tensor) -> tuple[tf.T
     return images * (1 - box) + tf.roll(images, 1, 0) * box, share * targets + (1 - share) * tf.roll(targets, 1, 0)
 
 
+def both(images: tf.Tensor, targets: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """`mixup` or `cutmix`, evenly, by the batch."""
+    blends = tf.random.stateless_uniform([], tf.random.fold_in(seed, 1)) < 0.5
+    return tf.cond(blends, lambda: mixup(images, targets, seed), lambda: cutmix(images, targets, seed))
+
+
 def _beta(seed: tf.Tensor, alpha: float) -> tf.Tensor:
     pair = tf.random.stateless_gamma([2], seed, alpha)
     return pair[0] / tf.maximum(tf.reduce_sum(pair), 1e-12)
 
 
-MIXES: dict[str, Callable | None] = {"none": None, "mixup": mixup, "cutmix": cutmix}
+MIXES: dict[str, Callable | None] = {"none": None, "mixup": mixup, "cutmix": cutmix, "both": both}

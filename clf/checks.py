@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from clf import data, folds, images, learn, metrics, paths, store, tables, train
+from clf import augment, data, folds, images, learn, metrics, paths, store, tables, train
 from clf.config import Config
 from clf.train import Material
 
@@ -65,6 +65,19 @@ def thumbnails(batch: np.ndarray, side: int = 8) -> np.ndarray:
     return small / np.maximum(np.linalg.norm(small, axis=1, keepdims=True), 1e-9)
 
 
+def pictures_differ(on: Bench) -> Check:
+    """The pictures of a batch are not all alike, neither as they are stored nor as they are augmented."""
+    spread = {}
+    for augmentation in ("none", on.settled.augment):
+        pictures, _, _ = next(iter(on.stream(augmentation)(0)))
+        spread[augmentation] = float(pictures.numpy().std(0, dtype=np.float64).mean())
+    plain, augmented = spread["none"], spread[on.settled.augment]
+    figure = f"standard deviation over {on.plan.batch_size} pictures {plain:.1f} plain and {augmented:.1f} augmented, of 255"
+    wiped, alike = f"augment={on.settled.augment} wipes them out", "the store holds one picture over and over: make clean explore prepare"
+    advice = wiped if plain >= 0.5 else alike
+    return verdict("pictures differ from one another", plain >= 0.5 and augmented >= 0.5, figure, advice)
+
+
 def belong_together(on: Bench, count: int = 64) -> Check:
     """The pictures that leave the pipeline are, by nearest neighbour among originals read anew from raw/, those of the rows that they
     come with; and their targets are those rows' labels in train.csv."""
@@ -94,18 +107,88 @@ def belong_together(on: Bench, count: int = 64) -> Check:
     plain, augmented = found["none"], found[on.settled.augment]
     good = plain >= 0.98 and right_labels == len(few) and augmented >= min(0.5, 4 / len(few) + 0.1)
     figure = f"{plain:.0%} plain and {augmented:.0%} augmented of {len(few)} are nearest to their own row, {right_labels} labels agree"
-    return verdict("pictures and labels belong together", good, figure, "the store and the tables differ: make clean, then make prepare")
+    return verdict("pictures and labels belong together", good, figure, "the store and the tables differ: make clean explore prepare")
+
+
+def held_out_stays_out(on: Bench) -> Check:
+    """No batch of a training epoch holds a held-out row, its picture, or a row that is bound to one (the same group or duplicates)."""
+    stream = train.batches(on.settled, on.source, on.plan, on.rows, "none")
+    seen = np.concatenate([rows.numpy() for _, _, rows in stream(0, on.plan.steps_per_epoch)])
+    units = folds.bound(tables.read(on.place.train))
+    leaked = {
+        "rows": np.isin(seen, on.held_out).sum(),
+        "pictures": np.isin(on.source.train_store[seen], on.source.train_store[on.held_out]).sum(),
+        "twins or group members": np.isin(units[seen], units[on.held_out]).sum(),
+    }
+    figure = ", ".join(f"{count} {what}" for what, count in leaked.items()) + f" of the {len(on.held_out)} held out in {len(seen)} trained on"
+    advice = "scores would be too good: make clean explore prepare"
+    return verdict("held-out rows stay out of training", not any(leaked.values()), figure, advice)
+
+
+def other_seed(on: Bench) -> Check:
+    """Another seed gives another order of rows, other first weights and, where augmentation draws, other draws for the same pictures."""
+    few = on.rows[: min(32, len(on.rows))]
+    pictures = on.source.pictures[on.source.train_store[few]]
+    orders, draws, weights = [], [], []
+    for seed in (on.settled.seed, on.settled.seed + 1):
+        settled = dataclasses.replace(on.settled, seed=seed, batch_size=len(few))
+        plan = train.make_plan(settled, on.source, len(few), 1)
+        _, _, rows = next(iter(train.batches(settled, on.source, plan, few, "none")(0)))
+        orders.append(rows.numpy())
+        draws.append(augment.build(settled.augment, on.source.question, seed, plan.side)(pictures, few, 0))
+        weights.append(train.make_learner(settled, on.source, plan).model.get_weights())
+    equal = {
+        "orders": np.array_equal(*orders),
+        "draws": np.array_equal(*draws) and not np.array_equal(draws[0], pictures),
+        # Weights that were trained elsewhere are the same for every seed, and the head starts at zero.
+        "first weights": not on.settled.weights and all(np.array_equal(one, other) for one, other in zip(*weights, strict=True)),
+    }
+    alike = [what for what, same in equal.items() if same]
+    figure = f"{' and '.join(alike) or 'nothing'} the same with seed={on.settled.seed} and {on.settled.seed + 1}"
+    advice = "something draws without seed=, or always with the same: runs with other seeds would not tell the noise"
+    return verdict("another seed gives another run", not alike, figure, advice)
 
 
 def uniform_start(on: Bench) -> Check:
-    """The first loss is near that of a uniform guess, log K."""
+    """The first loss is near that of logits that are all zero."""
     learner = on.learner()
     pictures, targets, _ = next(iter(on.stream()(0)))
     logits = learner.model(tf.cast(pictures, tf.float32), training=True)
-    loss = float(tf.reduce_mean(learn.loss_of(targets, logits, 0.0)))
-    guess = math.log(targets.shape[1])
+    loss, guess = (float(tf.reduce_mean(learner.loss(targets, values))) for values in (logits, tf.zeros_like(logits)))
     figure = f"loss {loss:.3f}, a uniform guess {guess:.3f}"
     return verdict("loss at start is a uniform guess's", abs(loss - guess) < 0.2 * guess, figure, "the head's first weights are too large")
+
+
+def first_steps(on: Bench, steps: int = 6) -> list[Check]:
+    """A few steps on one batch. The head (the last layer with weights) makes something of its features: the logits differ between
+    pictures. And every weight moves; decay is off, which would move weights that no gradient reaches."""
+    settled = dataclasses.replace(on.settled, weight_decay=0.0)
+    learner = train.make_learner(settled, on.source, train.make_plan(settled, on.source, len(on.rows), steps + 2))
+    batch = next(iter(on.stream()(0)))
+    before = [variable.numpy() for variable in learner.model.trainable_variables]
+    for _ in range(steps):
+        learner.step(*batch)
+    logits = learner.model(tf.cast(batch[0], tf.float32), training=True).numpy()
+    spread = float(logits.std(0).max())
+    head = [layer for layer in learner.model.layers if layer.weights][-1]
+    moved = [not np.array_equal(old, new.numpy()) for old, new in zip(before, learner.model.trainable_variables, strict=True)]
+    still = [variable.path for variable, did in zip(learner.model.trainable_variables, moved, strict=True) if not did]
+    off = [layer.name for layer in learner.model._flatten_layers(include_self=False) if layer.weights and not layer.trainable]
+    return [
+        verdict(
+            "the head answers to its features",
+            spread > 1e-6,
+            f"largest standard deviation of a logit over pictures {spread:.2g} after {steps} steps",
+            f"layer {head.name} gets no gradient, or passes nothing on: are its weights trainable, are its features connected?",
+        ),
+        verdict(
+            "every weight moves",
+            not still and not off,
+            f"{len(still)} of {len(moved)} variables unchanged after {steps} steps, {len(off)} layers not trainable",
+            f"frozen, or not reached by a gradient: {', '.join([*off, *still][:8])}",
+            "failed" if still else "warned",
+        ),
+    ]
 
 
 def learnt_by_heart(on: Bench, seconds: float = 15.0, steps: int = 200) -> Check:
@@ -148,21 +231,22 @@ def trained(on: Bench, seconds: float) -> tuple[list[Check], dict]:
     learner = on.learner()
     per_step, compiling = train.measure(learner, on.stream(), 2.0)
     steps = int(np.clip(seconds / per_step, 8, 30 * on.plan.steps_per_epoch))
-    plan = dataclasses.replace(on.plan, steps=steps, ema=0.0)
+    plan = dataclasses.replace(on.plan, steps=steps)
     on = dataclasses.replace(on, plan=plan)
     learner = on.learner()
     losses = []
-    began = time.monotonic()
     for batch in on.stream()(0):
         losses.append(float(learner.step(*batch)))
-    stepping = time.monotonic() - began
+        if len(losses) == 1:
+            began = time.monotonic()  # the first step compiles
+    step_seconds = (time.monotonic() - began) / (steps - 1)
     began = time.monotonic()
     for _ in on.stream()(0, min(steps, 50)):
         pass
     feeding = (time.monotonic() - began) / min(steps, 50)
     learn.recalibrate(learner.model, on.stream()(0, min(steps, train.RECALIBRATION)))
     held_out = on.held_out
-    predictor = learn.Predictor(learner.model, "one")
+    predictor = train.make_predictor(on.settled, on.source, learner.model, "one")
     probabilities = predictor(train.passing(on.source, plan.side, "train", held_out), held_out).astype(np.float64)
     codes = on.source.codes[held_out]
     prior = np.tile(on.source.targets(on.rows).mean(0, dtype=np.float64), (len(held_out), 1))
@@ -172,7 +256,7 @@ def trained(on: Bench, seconds: float) -> tuple[list[Check], dict]:
     part = max(1, len(losses) // 5)
     first, last = float(np.mean(losses[:part])), float(np.mean(losses[-part:]))
     spread = float(probabilities.std(0).max())
-    waiting = feeding / (stepping / steps)
+    waiting = feeding / step_seconds
     seen = f"after {steps} steps of {plan.batch_size}"
     found = [
         verdict("the loss falls", last < 0.98 * first, f"{first:.3f} → {last:.3f} {seen}", "try another learning_rate=", "warned"),
@@ -180,7 +264,8 @@ def trained(on: Bench, seconds: float) -> tuple[list[Check], dict]:
             "better than the class prior on held-out rows",
             score["ours"] < 0.99 * score["prior"] or right["ours"] > right["prior"] + 2 * deviation,
             f"log loss {score['ours']:.3f}, prior {score['prior']:.3f}; accuracy {right['ours']:.3f}, prior {right['prior']:.3f}",
-            "hard pictures or too short a training: look at explore's page, then train longer",
+            "where one batch is learnt by heart the network can learn: the labels may not follow from the pictures (shuffled, or joined by the "
+            "wrong column: compare explore's page with train.csv), or the pictures are hard, or the training too short (seconds=60)",
             "warned",
         ),
         verdict(
@@ -192,20 +277,28 @@ def trained(on: Bench, seconds: float) -> tuple[list[Check], dict]:
         verdict(
             "the step does not wait for data",
             waiting < 0.5,
-            f"a batch takes {1000 * feeding:.1f} ms to make, a step {1000 * stepping / steps:.1f} ms",
+            f"a batch takes {1000 * feeding:.1f} ms to make, a step {1000 * step_seconds:.1f} ms",
             "a lighter augment=, or a smaller store (make prepare side=…)",
             "warned",
         ),
     ]
-    return found, {"seconds_per_step": stepping / steps, "compiling": compiling}
+    return found, {"seconds_per_step": step_seconds, "compiling": compiling}
 
 
-def all_checks(on: Bench, seconds: float, report) -> tuple[list[Check], dict]:
-    """Runs every check, hands each to `report` as it comes, and returns them with the training's timing."""
+CHECKS = (pictures_differ, belong_together, held_out_stays_out, other_seed, uniform_start, first_steps, learnt_by_heart, same_twice)
+
+
+def all_checks(on: Bench, seconds: float, report) -> tuple[list[Check], dict | None]:
+    """Runs the checks, from the pictures to the trained network, hands each to `report` as it comes, and returns them with the training's
+    timing. A failed one is the last (and there is no timing): what comes after it would fail for its reason."""
     found = []
-    for check in (belong_together, uniform_start, learnt_by_heart, same_twice):
-        found.append(check(on))
-        report(found[-1])
+    for check in CHECKS:
+        result = check(on)
+        for one in result if isinstance(result, list) else [result]:
+            found.append(one)
+            report(one)
+            if one.state == "failed":
+                return found, None
     more, timing = trained(on, seconds)
     for check in more:
         report(check)

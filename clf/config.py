@@ -43,6 +43,10 @@ class Mistake(Exception):
     """A user's mistake. The text names the value, the choices and the next command; `command` prints it and exits with 2."""
 
 
+class Paused(Exception):
+    """Work that stopped cleanly before its end because its time was up; `command` prints why and exits with 75 (try again later)."""
+
+
 def word(default: Any, meaning: str) -> Any:
     """A dataclass field with its help text."""
     return dataclasses.field(default=default, metadata={"help": meaning})
@@ -67,20 +71,34 @@ class Config:
     """How we train: every field is part of a run's identity."""
 
     model: str = word("auto", "network by name; auto: by the pictures' side, and whether there is a GPU")
-    width: float = word(1.0, "multiplies the channels of the small networks")
+    width: float = word(1.0, "multiplies the channels of the networks that have it")
+    dropout: float = word(0.0, "share of the pooled features that is dropped in training, before the head")
+    drop_path: float = word(0.0, "stochastic depth: largest share of residual branches dropped, in the networks that have it")
+    weights: str = word("", "first weights: imagenet, or the folder of a run (of any competition) or a .keras file; empty: random")
+    freeze: float = word(0.1, "with weights=: share of the steps that train the new head alone")
+    layer_decay: float = word(0.7, "with weights=: rate of a group of layers over that of the group above it")
     image_size: int = word(0, "side in px that the network sees; 0: by the network, at most the store's side")
     fold: str = word("0", "one fold's number, all, or full (every row, nothing validated)")
+    seeds: int = word(1, "trainings per fold, from seed= upwards, whose predictions are averaged")
     epochs: float = word(0.0, "passes over the training rows; 0: as many as minutes= allows, for fold=full as many as the folds took, else 20")
     minutes: float = word(0.0, "wall time of the whole command, start, validation and prediction included; 0: epochs= decides")
     batch_size: int = word(0, "pictures per step; 0: by the number of rows")
-    learning_rate: float = word(0.0, "peak of the one-cycle schedule; 0: the network's own")
+    accumulate: int = word(0, "parts that a batch is computed in, their gradients added up; 0: one, more where the memory is short")
+    optimizer: str = word("auto", "by name; auto: the network's own")
+    schedule: str = word("one_cycle", "of the learning rate, by name")
+    learning_rate: float = word(0.0, "peak of the schedule for batches of 128 (scaled with the batch); 0: the network's own")
     weight_decay: float = word(0.0005, "decoupled decay of kernels (times the rate, per step); not of norms and biases")
+    clip: float = word(0.0, "largest norm of all gradients together; 0: no clipping")
+    loss: str = word("auto", "by name; auto: by the problem's kind")
+    balance: str = word("none", "of rare classes: none, weights (in the loss), sampling (in the batches) or logits (adjusted in the loss)")
     label_smoothing: float = word(0.1, "share of each target spread over all classes")
     ema: float = word(0.1, "horizon of the weights' moving average, as a share of the run; 0: none")
-    augment: str = word("light", "set of augmentations by name")
+    average: float = word(0.0, "share of the last steps whose weights are averaged evenly, in place of ema=; 0: none")
+    augment: str = word("light", "set of augmentations by name, or operations joined by +")
     mix: str = word("none", "mixing of pictures within a batch by name")
     views: str = word("auto", "test-time views by name; auto: mirrored where the problem allows it")
-    precision: str = word("auto", "float32, mixed_float16 or mixed_bfloat16; auto: mixed_float16 on GPUs that have it")
+    precision: str = word("auto", "float32, mixed_float16 or mixed_bfloat16; auto: half precision where the device is faster with it")
+    xla: str = word("auto", "true or false: compile the step with XLA; auto: on one GPU, where a measured step is faster")
     seed: int = word(0, "of initial weights, order and augmentation")
 
 
@@ -189,12 +207,15 @@ def stored_settings(place: paths.Place, improved: bool) -> dict:
 
 @contextlib.contextmanager
 def guard():
-    """The one place where a Mistake becomes a message and exit status 2. Ctrl-C: status 130."""
+    """The one place where a Mistake becomes a message and exit status 2. Ctrl-C: status 130. Paused: 75."""
     try:
         yield
     except Mistake as mistake:
         print(f"error: {mistake}", file=sys.stderr)
         sys.exit(2)
+    except Paused as pause:
+        print(f"paused: {pause} The same command continues.", file=sys.stderr)
+        sys.exit(75)
     except KeyboardInterrupt:
         print("\nstopped. The same command continues.", file=sys.stderr)
         sys.exit(130)

@@ -16,10 +16,23 @@ import tensorflow as tf
 Augment = Callable[[np.ndarray, np.ndarray, int], np.ndarray]  # (images, rows, epoch) -> images
 
 
-@functools.lru_cache(maxsize=2)
 def order(seed: int, epoch: int, size: int) -> np.ndarray:
     """An exact shuffle of range(size): a function of seed and epoch alone."""
     return np.random.Generator(np.random.Philox(key=[seed, epoch])).permutation(size)
+
+
+def balanced_order(seed: int, epoch: int, codes: np.ndarray) -> np.ndarray:
+    """As `order` over range(n), n = len(codes), but every class has the same number of places (give or take one): rows of rare classes
+    come several times, of common ones not all, before any of its class comes once more. A row's repeat number r adds r · n."""
+    generator = np.random.Generator(np.random.Philox(key=[seed, epoch]))
+    groups = [np.flatnonzero(codes == code) for code in np.unique(codes)]
+    places = np.full(len(groups), len(codes) // len(groups))
+    places[generator.permutation(len(groups))[: len(codes) % len(groups)]] += 1
+    drawn = []
+    for group, size in zip(groups, places, strict=True):
+        rounds = range(-(-size // len(group)))
+        drawn.append(np.concatenate([generator.permutation(group) + repeat * len(codes) for repeat in rounds])[:size])
+    return generator.permutation(np.concatenate(drawn))
 
 
 def resize(images: np.ndarray, side: int) -> np.ndarray:
@@ -43,19 +56,26 @@ def training(
     seed: int,
     start: int,
     steps: int,
+    codes: np.ndarray | None = None,
 ) -> tf.data.Dataset:
     """Batches number `start` … `steps - 1` of an endless shuffled, augmented stream over `rows`.
 
-    `pictures` is the store, `store_rows` int [N] maps a table row to its row there; `targets(rows)`
-    gives float32 [len(rows),K].
-    One Python call makes a whole batch; two calls run side by side, in order.
+    `pictures` is the store, `store_rows` int [N] maps a table row to its row there; `targets(rows)` gives float32 [len(rows),K]. With
+    `codes`, the class of each of `rows`, every class has an equal share of each epoch. One Python call makes a whole batch; two calls run
+    side by side, in order.
     """
     per_epoch = len(rows) // batch_size
 
+    @functools.lru_cache(maxsize=2)
+    def shuffled(epoch: int) -> np.ndarray:
+        return order(seed, epoch, len(rows)) if codes is None else balanced_order(seed, epoch, codes)
+
     def make(step: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         epoch, position = divmod(int(step), per_epoch)
-        chosen = rows[order(seed, epoch, len(rows))[position * batch_size : (position + 1) * batch_size]]
-        images = resize(augment(pictures[store_rows[chosen]], chosen, epoch), side)
+        repeat, place = np.divmod(shuffled(epoch)[position * batch_size : (position + 1) * batch_size], len(rows))
+        chosen = rows[place]
+        # A row that comes again in an epoch is augmented anew: the draws go by a number that no other row has.
+        images = resize(augment(pictures[store_rows[chosen]], chosen + repeat * len(store_rows), epoch), side)
         return images, targets(chosen), chosen.astype(np.int32)
 
     return _batches(make, start, steps, batch_size, side, pictures.shape[3], targets(rows[:1]).shape[1])

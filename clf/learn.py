@@ -23,151 +23,108 @@ from clf import config, paths
 
 @dataclass(frozen=True)
 class Plan:
-    """What a fold's training will do. Rates are per picture seen at the peak of the schedule; `ema` is a share of all steps."""
+    """What a fold's training will do, where a setting leaves it to the data, the network, the machine or the budget."""
 
     steps: int
     steps_per_epoch: int
     batch_size: int
     side: int  # px that the network sees
     optimizer: str
-    learning_rate: float
-    weight_decay: float
-    label_smoothing: float
-    ema: float
+    learning_rate: float  # peak, for batches of 128
     seed: int
+    precision: str = "float32"  # Keras's policy
+    parts: int = 1  # that a batch is computed in
+    xla: bool = False
+    frozen: int = 0  # first steps, that train the head alone
     seconds: float = 0.0  # that the steps are expected to take, where a budget decided their number
 
 
-@keras.saving.register_keras_serializable("clf")
-class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
-    """Linear up to the peak over `warmup` of the steps, then linear to zero (Smith 2018; the triangle of airbench).
-
-    `steps` may be a variable, so that a compiled step can be measured before its plan is known.
-    """
-
-    def __init__(self, peak: float, steps, warmup: float = 0.2):
-        self.peak, self.steps, self.warmup = peak, steps, warmup
-
-    def __call__(self, step):
-        done = tf.cast(step, tf.float32) / tf.cast(self.steps, tf.float32)
-        return self.peak * tf.maximum(0.0, tf.minimum(done / self.warmup, (1 - done) / (1 - self.warmup)))
-
-    def get_config(self):
-        return {"peak": self.peak, "steps": self.steps, "warmup": self.warmup}
-
-
-@keras.saving.register_keras_serializable("clf")
-class Muon(keras.optimizers.Optimizer):
-    """Muon (Jordan et al. 2024) for convolution kernels, flattened to [inputs, outputs]; SGD with Nesterov for everything else.
-
-    The update of a kernel is its momentum, orthogonalised by three Newton-Schulz steps. `keras.optimizers.Muon` leaves every
-    convolution kernel to AdamW. `sgd_ratio` is the rate of the other variables over that of the kernels.
-    """
-
-    def __init__(self, learning_rate, momentum=0.9, sgd_ratio=2.0, name="muon", **settings):
-        super().__init__(learning_rate=learning_rate, name=name, **settings)
-        self.momentum, self.sgd_ratio = momentum, sgd_ratio
-
-    def build(self, variables):
-        if self.built:
-            return
-        super().build(variables)
-        self.momenta = [self.add_variable_from_reference(variable, name="momentum") for variable in variables]
-
-    def update_step(self, gradient, variable, learning_rate):
-        gradient = tf.cast(gradient, variable.dtype)
-        momentum = self.momenta[self._get_variable_index(variable)]
-        momentum.assign(self.momentum * momentum + gradient)
-        update = gradient + self.momentum * momentum
-        if len(variable.shape) == 4:
-            fan_in = variable.shape[0] * variable.shape[1] * variable.shape[2]
-            stretch = max(1.0, variable.shape[3] / fan_in) ** 0.5
-            flat = orthogonalise(tf.reshape(update, (fan_in, variable.shape[3])))
-            variable.assign_sub(learning_rate * stretch * tf.reshape(flat, variable.shape))
-        else:
-            variable.assign_sub(learning_rate * self.sgd_ratio * update)
-
-    def get_config(self):
-        return {**super().get_config(), "momentum": self.momentum, "sgd_ratio": self.sgd_ratio}
-
-
-def orthogonalise(matrix: tf.Tensor, steps: int = 3) -> tf.Tensor:
-    """[m,n] → nearly the nearest matrix with orthonormal rows or columns: quintic Newton-Schulz steps of Jordan et al. 2024."""
-    wide = matrix.shape[0] < matrix.shape[1]
-    x = matrix if wide else tf.transpose(matrix)
-    x = x / (tf.norm(x) + 1e-7)
-    for _ in range(steps):
-        gram = tf.matmul(x, x, transpose_b=True)
-        x = 3.4445 * x + tf.matmul(-4.7750 * gram + 2.0315 * tf.matmul(gram, gram), x)
-    return x if wide else tf.transpose(x)
-
-
-def _sgd(schedule, **settings):
-    return keras.optimizers.SGD(schedule, momentum=0.9, nesterov=True, **settings)
-
-
-OPTIMIZERS: dict[str, Callable] = {"sgd": _sgd, "muon": Muon}
-
-
-def make_optimizer(plan: Plan, variables: list, steps: tf.Variable, memory: tf.Variable) -> keras.optimizers.Optimizer:
-    """The plan's optimizer, built; with loss scaling where the policy computes in float16.
-
-    `steps` (of the schedule) and `memory` (share of the moving average that a step keeps) are variables: `Learner.follow` sets them.
-    """
-    averaging = {"use_ema": True} if plan.ema else {}
-    schedule = OneCycle(plan.learning_rate * plan.batch_size / 128, steps)
-    optimizer = config.choose(OPTIMIZERS, plan.optimizer, "optimizer")(schedule, weight_decay=plan.weight_decay, **averaging)
-    optimizer.ema_momentum = memory
-    optimizer.exclude_from_weight_decay(var_list=[variable for variable in variables if len(variable.shape) < 2])
-    if keras.mixed_precision.dtype_policy().compute_dtype == "float16":
-        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-    optimizer.build(variables)
-    return optimizer
-
-
-def loss_of(targets: tf.Tensor, logits: tf.Tensor, label_smoothing: float) -> tf.Tensor:
-    """Cross-entropy per picture, float32 [B], with label smoothing (Szegedy et al. 2016)."""
-    classes = tf.cast(tf.shape(targets)[1], tf.float32)
-    smooth = targets * (1 - label_smoothing) + label_smoothing / classes
-    return tf.nn.softmax_cross_entropy_with_logits(smooth, logits)
-
-
 class Learner:
-    """A model, its optimizer and the compiled step: what a checkpoint holds."""
+    """A model, its optimizer and the compiled step: what a checkpoint holds.
 
-    def __init__(self, model: keras.Model, plan: Plan, mix: Callable | None, strategy: tf.distribute.Strategy):
-        self.model, self.mix, self.strategy = model, mix, strategy
-        with strategy.scope():
-            self.steps, self.memory = tf.Variable(1), tf.Variable(0.0)
-            self.optimizer = make_optimizer(plan, model.trainable_variables, self.steps, self.memory)
-        self.step = tf.function(self._step)
+    `optimizer` is built for the model's trainable variables; `schedule` is its learning rate's, whose `steps` and `scale` are set here.
+    `loss(targets [B,K], logits)` → float32 [B]. `average(step, steps)` → the share of the weights' moving average that a step keeps,
+    None where the optimizer has no average. `head` are the variables that the plan's frozen steps train.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        plan: Plan,
+        optimizer: keras.optimizers.Optimizer,
+        schedule: keras.optimizers.schedules.LearningRateSchedule,
+        loss: Callable,
+        strategy: tf.distribute.Strategy,
+        mix: Callable | None = None,
+        average: Callable | None = None,
+        head: list | None = None,
+    ):
+        self.model, self.optimizer, self.schedule, self.loss = model, optimizer, schedule, loss
+        self.strategy, self.mix, self.average = strategy, mix, average
+        self.inner = getattr(optimizer, "inner_optimizer", optimizer)  # inside the loss scaling
+        compiled = {"jit_compile": True} if plan.xla else {}
+        self.step = tf.function(lambda *batch: self._step(model.trainable_variables, *batch), **compiled)
+        self.head_step = tf.function(lambda *batch: self._step(head, *batch), **compiled)
         self.follow(plan)
 
     def follow(self, plan: Plan) -> None:
         """Takes a plan that differs in its number of steps only, without compiling again."""
         self.plan = plan
-        self.steps.assign(plan.steps)
-        # The average remembers `ema` of all steps: each step keeps 1 - 1/(ema · steps) of it.
-        self.memory.assign(1 - 1 / max(1.0, plan.ema * plan.steps))
+        self.schedule.steps.assign(plan.steps)
 
-    def _step(self, images: tf.Tensor, targets: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+    def _step(self, variables: list, images: tf.Tensor, targets: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
         """One step on every replica's part of a global batch; returns the mean loss, float32 []."""
-        return self.strategy.reduce("sum", self.strategy.run(self._replica_step, (images, targets)), axis=None)
+        if self.average:
+            self.inner.ema_momentum.assign(self.average(self.optimizer.iterations.value, self.schedule.steps))
+        return self.strategy.reduce("sum", self.strategy.run(self._replica_step, (variables, images, targets)), axis=None)
 
-    def _replica_step(self, images: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
-        images = tf.cast(images, tf.float32)
+    def _replica_step(self, variables: list, images: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
         if self.mix:
             # Stateless: the step's number and the seed give the draw, so a resumed run mixes alike.
             number = tf.cast(self.optimizer.iterations.value, tf.int32)
-            images, targets = self.mix(images, targets, tf.stack([self.plan.seed, number]))
-        with tf.GradientTape() as tape:
-            logits = self.model(images, training=True)
-            # Gradients are summed over replicas: divide by the global batch.
-            loss = tf.reduce_sum(loss_of(targets, logits, self.plan.label_smoothing)) / self.plan.batch_size
-            scaled = self.optimizer.scale_loss(loss)
-        gradients = tape.gradient(scaled, [variable.value for variable in self.model.trainable_variables])
-        self.optimizer.apply(gradients, self.model.trainable_variables)
+            images, targets = self.mix(tf.cast(images, tf.float32), targets, tf.stack([self.plan.seed, number]))
+        if self.plan.parts == 1:
+            loss, gradients = self._gradients(variables, images, targets)
+        else:
+            loss, gradients = self._accumulated(variables, images, targets)
+        replicas = self.strategy.num_replicas_in_sync
+        if replicas > 1:
+            # Summed here, and each replica hands its share of the sum on to the optimizer, which sums again: so all see the same gradients
+            # where they are checked for overflow (Keras asks one replica only) and clipped.
+            summed = tf.distribute.get_replica_context().all_reduce("sum", gradients)
+            gradients = [gradient / replicas for gradient in summed]
+        self.optimizer.apply(gradients, variables)
         return loss
+
+    def _gradients(self, variables: list, images: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """This part's share of the global batch's mean loss, and its (scaled) gradients, which replicas and parts add up."""
+        whole = len(variables) == len(self.model.trainable_variables)
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([variable.value for variable in variables])
+            # Where the head alone is trained the body infers: its batch-norm statistics belong to its weights.
+            logits = self.model(tf.cast(images, tf.float32), training=whole)
+            loss = tf.reduce_sum(self.loss(targets, logits)) / self.plan.batch_size
+            scaled = self.optimizer.scale_loss(loss)
+        return loss, tape.gradient(scaled, [variable.value for variable in variables], unconnected_gradients="zero")
+
+    def _accumulated(self, variables: list, images: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """As `_gradients`, part by part: each part's activations are gone before the next begins."""
+        size = tf.shape(images)[0]
+
+        def add(number, loss, gradients):
+            part = slice(size * number // self.plan.parts, size * (number + 1) // self.plan.parts)
+            more, found = self._gradients(variables, images[part], targets[part])
+            return number + 1, loss + more, [total + gradient for total, gradient in zip(gradients, found, strict=True)]
+
+        zeros = [tf.zeros(variable.shape, variable.dtype) for variable in variables]
+        _, loss, gradients = tf.while_loop(
+            lambda number, *_: number < self.plan.parts, add, (tf.constant(0), tf.constant(0.0), zeros), parallel_iterations=1
+        )
+        return loss, gradients
+
+    def take_step(self, number: int, batch: tuple) -> tf.Tensor:
+        """Step `number` (from 1) of the plan."""
+        return (self.head_step if number <= self.plan.frozen else self.step)(*batch)
 
     def variables(self) -> list:
         return [*self.model.variables, *self.optimizer.variables]
@@ -180,41 +137,80 @@ class Learner:
             variable.assign(value)
 
     def take_average(self) -> None:
-        """Puts the moving average of the weights in their place."""
-        inner = getattr(self.optimizer, "inner_optimizer", self.optimizer)
-        inner.finalize_variable_values(self.model.trainable_variables)
+        """Puts the moving average of the weights in their place, where there is one."""
+        if self.average:
+            self.inner.finalize_variable_values(self.model.trainable_variables)
 
 
 CURVE_POINTS = 8  # validations during a training, at the most
+RESCUE = 0.25  # of all rates, after a divergence
 FRESH = {"done": 0, "loss": 0.0, "steps": 0, "seconds": 0.0, "history": []}  # loss, steps and seconds are of the epoch so far
 
 
+class Diverged(Exception):
+    """The loss or a weight is not a number; the text says where."""
+
+
 def save(learner: Learner, path, totals: dict) -> None:
-    """A checkpoint: every variable, and `totals` (the position in the stream, and what the history needs)."""
+    """A checkpoint: every variable, and `totals` (the position in the stream, and what the history needs). Raises Diverged instead of
+    storing a weight that is not a number."""
+    state = learner.state()
+    if not all(np.isfinite(value).all() for value in state if value.dtype.kind == "f"):
+        raise Diverged(f"step {totals['done']}")
     buffer = io.BytesIO()
-    state = {f"v{number}": value for number, value in enumerate(learner.state())}
-    np.savez(buffer, totals=json.dumps(totals), **state)
+    np.savez(buffer, totals=json.dumps(totals), **{f"v{number}": value for number, value in enumerate(state)})
     paths.write_bytes(path, buffer.getvalue())
 
 
 def resume(learner: Learner, path) -> dict:
-    """Restores a checkpoint and returns its totals; without one, those of a fresh start."""
-    if not path.exists():
-        return dict(FRESH)
+    """Restores a checkpoint and returns its totals."""
     with np.load(path) as stored:
         learner.restore([stored[f"v{number}"] for number in range(len(stored.files) - 1)])
         return json.loads(str(stored["totals"]))
 
 
-def fit(learner: Learner, batches: Callable, fold: paths.Fold, validate: Callable, report: Callable, seconds_between: float = 30.0) -> None:
+def fit(
+    learner: Learner,
+    batches: Callable,
+    fold: paths.Fold,
+    validate: Callable,
+    report: Callable,
+    seconds_between: float = 30.0,
+    pause_at: float | None = None,
+) -> None:
     """Trains to the plan's last step, from the fold's checkpoint where there is one.
 
     `batches(start)` gives the stream from batch `start`; `validate()` → dict, called at some epochs' ends; `report(line)` gets each
-    epoch's line, which also goes to the screen and to `history.jsonl`. A checkpoint is written every `seconds_between`, on Ctrl-C, and
-    at the end.
+    epoch's line, which also goes to the screen and to `history.jsonl`. A checkpoint is written at the start, every `seconds_between`, on
+    Ctrl-C, at `pause_at` (time.monotonic; raises config.Paused), and at the end. After a divergence the last checkpoint's weights go on
+    at a quarter of the rate, once; then Mistake says what to try.
     """
-    plan = learner.plan
+    if not fold.checkpoint.exists():
+        save(learner, fold.checkpoint, FRESH)
     totals = resume(learner, fold.checkpoint)
+    try:
+        advance(learner, totals, batches, fold, validate, report, seconds_between, pause_at)
+    except Diverged as first:
+        totals = resume(learner, fold.checkpoint)
+        if float(learner.schedule.scale.numpy()) == 1:
+            learner.schedule.scale.assign(RESCUE)
+            print(f"diverged by {first}: back to step {totals['done']}, and on at {RESCUE:g} of the rate")
+            try:
+                return advance(learner, totals, batches, fold, validate, report, seconds_between, pause_at)
+            except Diverged as second:
+                first, totals = second, resume(learner, fold.checkpoint)
+        raise config.Mistake(
+            f"the training diverged again by {first}, at {RESCUE:g} of learning_rate={learner.plan.learning_rate:g}: the loss is not a number. "
+            f"Try learning_rate={learner.plan.learning_rate / 10:g}, or clip=1, or precision=float32. "
+            f"What was trained up to step {totals['done']} is kept in {paths.show(fold.checkpoint)}."
+        ) from None
+
+
+def advance(
+    learner: Learner, totals: dict, batches: Callable, fold: paths.Fold, validate: Callable, report: Callable, seconds_between: float, pause_at
+) -> None:
+    """`fit` from the position in `totals`. Raises Diverged where the loss is not a number."""
+    plan = learner.plan
     epochs = -(-plan.steps // plan.steps_per_epoch)
     every = -(-epochs // CURVE_POINTS)
     stream = iter(learner.strategy.experimental_distribute_dataset(batches(totals["done"])))
@@ -225,14 +221,17 @@ def fit(learner: Learner, batches: Callable, fold: paths.Fold, validate: Callabl
     def count() -> None:
         """Adds what was done since the last call to the totals."""
         nonlocal losses, began
+        total = float(sum(losses))
         now = time.monotonic()
-        sums = {"done": len(losses), "loss": float(sum(losses)), "steps": len(losses), "seconds": now - began}
+        sums = {"done": len(losses), "loss": total, "steps": len(losses), "seconds": now - began}
         totals.update({name: totals[name] + value for name, value in sums.items()})
         losses, began = [], now
+        if not np.isfinite(total):
+            raise Diverged(f"step {totals['done']}")
 
     with ctrl_c() as stop, bar:
         for number in range(totals["done"] + 1, plan.steps + 1):
-            losses.append(learner.step(*next(stream)))
+            losses.append(learner.take_step(number, next(stream)))
             bar.update()
             if number % plan.steps_per_epoch == 0 or number == plan.steps:
                 count()
@@ -240,7 +239,7 @@ def fit(learner: Learner, batches: Callable, fold: paths.Fold, validate: Callabl
                 line = {"epoch": epoch, "step": number, "loss": totals["loss"] / totals["steps"]}
                 line |= {"images_per_second": totals["steps"] * plan.batch_size / totals["seconds"]}
                 line |= validate() if epoch % every == 0 or epoch == epochs else {}
-                line |= {"learning_rate": float(learner.optimizer.learning_rate)}
+                line |= {"learning_rate": float(learner.optimizer.learning_rate)} | device_memory()
                 left = (plan.steps - number) * totals["seconds"] / totals["steps"]
                 totals = FRESH | {"done": number, "history": [*totals["history"], line]}
                 paths.write_text(fold.history, "".join(json.dumps(entry) + "\n" for entry in totals["history"]))
@@ -248,12 +247,23 @@ def fit(learner: Learner, batches: Callable, fold: paths.Fold, validate: Callabl
                 print(epoch_line(line, epochs, left), flush=True)
                 report(line)
                 began = time.monotonic()
-            if number == plan.steps or stop.is_set() or time.monotonic() - saved > seconds_between:
+            pause = pause_at is not None and time.monotonic() > pause_at
+            if number == plan.steps or stop.is_set() or pause or time.monotonic() - saved > seconds_between:
                 count()
                 save(learner, fold.checkpoint, totals)
                 saved = time.monotonic()
             if stop.is_set():
                 raise KeyboardInterrupt
+            if pause:
+                raise config.Paused(f"the deadline came at step {number} of {plan.steps}; all is in {paths.show(fold.folder.parent)}.")
+
+
+def device_memory() -> dict:
+    """`{"device_memory_mib"}`: the largest use of a GPU's memory so far, where there is one."""
+    peaks = [
+        tf.config.experimental.get_memory_info(gpu.name.removeprefix("/physical_device:"))["peak"] for gpu in tf.config.list_physical_devices("GPU")
+    ]
+    return {"device_memory_mib": round(max(peaks) / 2**20)} if peaks else {}
 
 
 @contextlib.contextmanager
@@ -274,9 +284,10 @@ def ctrl_c():
 
 def epoch_line(line: dict, epochs: int, left: float) -> str:
     valid = "".join(f"  {name} {line[name]:.4f}" for name in line if name.startswith("valid_"))
+    memory = f"  {line['device_memory_mib']} MiB" if "device_memory_mib" in line else ""
     return (
         f"epoch {line['epoch']:3d}/{epochs}  loss {line['loss']:.4f}{valid}  lr {line['learning_rate']:.4f}"
-        f"  {line['images_per_second']:.0f} pictures/s  {left:.0f} s left"
+        f"  {line['images_per_second']:.0f} pictures/s{memory}  {left:.0f} s left"
     )
 
 
@@ -315,27 +326,32 @@ def upright(images: tf.Tensor) -> tf.Tensor:
 
 
 def mirrored(images: tf.Tensor) -> tf.Tensor:
-    return tf.reverse(images, [2])
+    return keras.ops.flip(images, axis=2)
 
 
+# Of Keras's operations, so that an export can hold them.
 VIEWS: dict[str, tuple[Callable, ...]] = {"one": (upright,), "mirror": (upright, mirrored)}
 
 
 class Predictor:
-    """The compiled forward pass with test-time views: probabilities are the mean over the views'."""
+    """The compiled forward pass with test-time views: probabilities are the mean over the views'.
 
-    def __init__(self, model: keras.Model, views: str):
-        self.model, self.views = model, config.choose(VIEWS, views, "views")
+    `probabilities(logits)` → float32 [B,K]: the one place where logits become probabilities.
+    """
+
+    def __init__(self, model: keras.Model, views: str, probabilities: Callable = tf.nn.softmax):
+        self.model, self.views, self.probabilities = model, config.choose(VIEWS, views, "views"), probabilities
         self.forward = tf.function(self._forward)
+        self.classes = probabilities(tf.zeros((1, model.output_shape[-1]))).shape[1]
 
     def _forward(self, images: tf.Tensor) -> tf.Tensor:
         images = tf.cast(images, tf.float32)
-        return tf.add_n([tf.nn.softmax(self.model(view(images), training=False)) for view in self.views]) / len(self.views)
+        return tf.add_n([self.probabilities(self.model(view(images), training=False)) for view in self.views]) / len(self.views)
 
     def __call__(self, batches: tf.data.Dataset, rows: np.ndarray, describe: str = "") -> np.ndarray:
         """float32 [len(rows),K], entry i for rows[i]: placed by the row number that came with each batch."""
         place = {row: position for position, row in enumerate(rows.tolist())}
-        out = np.full((len(rows), self.model.output_shape[-1]), np.nan, np.float32)
+        out = np.full((len(rows), self.classes), np.nan, np.float32)
         bar = config.progress(total=len(rows), desc=describe or "predicting", unit="picture")
         for images, _, numbers in batches:
             numbers = numbers.numpy()

@@ -5,6 +5,8 @@ No other module spells the name of a file that the kit writes. A result is *done
 """
 
 import ast
+import contextlib
+import fcntl
 import functools
 import hashlib
 import io
@@ -31,12 +33,17 @@ class Fold:
 
     @property
     def key(self) -> str:
-        """`"0"` … `"4"`, or `"full"`."""
+        """`"0"` … `"4"`, or `"full"`; with a further seed `"0.1"`, `"full.1"`."""
         return self.folder.name.removeprefix("fold")
 
     @property
     def plan(self) -> Path:
         return self.folder / "plan.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that trains the fold."""
+        return self.folder / ".lock"
 
     @property
     def checkpoint(self) -> Path:
@@ -102,7 +109,28 @@ class Run:
         return self.folder / "index.html"
 
     def fold(self, key: str | int) -> Fold:
-        return Fold(self.folder / (f"fold{key}" if str(key).isdigit() else str(key)))
+        return Fold(self.folder / (f"fold{key}" if str(key)[0].isdigit() else str(key)))
+
+
+@dataclass(frozen=True)
+class Export:
+    """The artifacts of one exported run."""
+
+    folder: Path
+
+    @property
+    def model(self) -> Path:
+        return self.folder / "model.keras"
+
+    @property
+    def saved_model(self) -> Path:
+        """A folder, as TensorFlow writes it."""
+        return self.folder / "saved_model"
+
+    @property
+    def record(self) -> Path:
+        """Written last: the export is whole and was checked."""
+        return self.folder / "export.json"
 
 
 @dataclass(frozen=True)
@@ -220,6 +248,21 @@ class Place:
         return Run(self.runs / name)
 
     @property
+    def predictions(self) -> Path:
+        return self.data / "predictions"
+
+    def prediction(self, run: str, folder: str) -> Path:
+        """A run's table for the pictures of a folder of that name."""
+        return self.predictions / f"{run}-{folder}.csv"
+
+    @property
+    def exports(self) -> Path:
+        return self.data / "exports"
+
+    def export(self, run: str) -> Export:
+        return Export(self.exports / run)
+
+    @property
     def config(self) -> Path:
         return self.data / "config.toml"
 
@@ -253,13 +296,18 @@ class Place:
     def asked_for(self, raw: bool, runs: bool, submissions: bool) -> list[Path]:
         """What `make clean` removes only when asked."""
         wanted = [self.raw, self.download, self.answers] if raw else []
-        wanted += [self.runs, self.improve, self.improve_page] if runs else []
+        wanted += [self.runs, self.improve, self.improve_page, self.predictions, self.exports] if runs else []
         wanted += [self.submissions] if submissions else []
         return [path for path in wanted if path.exists()]
 
     def kept(self) -> list[Path]:
-        everything = (self.raw, self.problem, self.config, self.runs, self.submissions)
+        everything = (self.raw, self.problem, self.config, self.runs, self.predictions, self.exports, self.submissions)
         return [path for path in everything if path.exists()]
+
+
+def first_weights() -> Path:
+    """Where ImageNet weights lie that were put there by hand, for all competitions."""
+    return work() / "data" / "weights"
 
 
 def show(path: Path) -> str:
@@ -277,10 +325,17 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
+    with writing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+@contextlib.contextmanager
+def writing(path: Path):
+    """A temporary name in the same folder to write to; the file takes the path's place when its block ends well, else nothing is left."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_bytes(content)
+        yield temporary
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -309,6 +364,15 @@ def read_json(path: Path) -> dict | None:
         return json.loads(path.read_text())
     except (FileNotFoundError, json.JSONDecodeError):
         return None
+
+
+@contextlib.contextmanager
+def locked(path: Path):
+    """Holds the lock of a file while its block runs; waits for another process that holds it. A killed process holds nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 # -- what a result was made from ---------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from clf.config import Mistake
 
 LAYOUTS = ("pixels", "table", "onehot", "folders", "filename")  # the keys of readers.READERS
 STYLES = ("label", "index", "positive", "columns")
-KINDS = ("binary", "multiclass")
+KINDS = ("binary", "multiclass", "ordinal")  # ordinal: the classes are steps of a scale, in their order
 FITS = ("squash", "crop", "pad")
 SIDES = (8, 1024)  # px
 
@@ -44,7 +44,7 @@ class Problem:
     metric: str  # a key of metrics.METRICS
     style: str  # label | index | positive | columns
     classes: tuple[str, ...]  # labels as train.csv writes them; the order of probabilities and of `columns`
-    kind: str  # binary | multiclass
+    kind: str  # one of KINDS
     positive: str  # the class whose probability is asked; "" unless style is positive
     group: str  # column of label_file whose rows stay together in the folds, or ""
     channels: int

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 
@@ -37,7 +38,7 @@ def settle(place: paths.Place, wanted: Config) -> Config:
     side = store_side(place)
     settled = {}
     if wanted.model == "auto":
-        settled["model"] = "resnet18_v2" if side > SMALL and has_gpu() else "resnet10"
+        settled["model"] = "resnet18_v2" if side > SMALL and gpus() else "resnet10"
     if wanted.views == "auto":
         settled["views"] = "mirror" if question.flip_horizontal else "one"
     if wanted.image_size > side:
@@ -45,6 +46,8 @@ def settle(place: paths.Place, wanted: Config) -> Config:
             f"image_size={wanted.image_size} is above the store's side of {side} px: pack a larger one first with "
             f"`make prepare COMPETITION={place.competition} side={wanted.image_size}`."
         )
+    if wanted.seeds < 1:
+        raise Mistake(f"seeds={wanted.seeds} trains nothing: 1 or more.")
     known = folds.keys(tables.read(place.folds))
     if wanted.fold not in (*known, "all", "full"):
         raise Mistake(f"fold={wanted.fold} is none of {', '.join(known)}, all, full.")
@@ -55,12 +58,17 @@ def settle(place: paths.Place, wanted: Config) -> Config:
     return done
 
 
-def has_gpu() -> bool:
-    """Whether the NVIDIA driver lists a GPU. Asked of the driver, because TensorFlow takes seconds to start."""
+def gpus() -> list[str]:
+    """The numbers of the GPUs that this command may use, as CUDA_VISIBLE_DEVICES names them. Asked of the NVIDIA driver, because TensorFlow
+    takes seconds to start."""
     if not shutil.which("nvidia-smi"):
-        return False
+        return []
     listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True)
-    return listed.returncode == 0 and "GPU" in listed.stdout
+    found = [line for line in listed.stdout.splitlines() if line.startswith("GPU")] if listed.returncode == 0 else []
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is None or not found:
+        return [str(number) for number in range(len(found))]
+    return [name for name in chosen.split(",") if name and name != "-1"]
 
 
 def identity(place: paths.Place, settled: Config) -> dict:
@@ -68,11 +76,25 @@ def identity(place: paths.Place, settled: Config) -> dict:
     packed = paths.read_json(place.packed(store_side(place)).record) or {}
     return {
         **dataclasses.asdict(settled),
+        **first_weights(settled),
         "problem.toml": problem.hash(problem.read(place.problem)),
         **{path.name: paths.hash_file(path) for path in (place.train, place.test, place.pictures, place.folds)},
         "store": paths.hash_text(str(packed.get("made_from"))),
         **paths.code("train"),
     }
+
+
+def first_weights(settled: Config) -> dict[str, str]:
+    """The hash of what `weights=` points to. Raises Mistake where nothing is there."""
+    if settled.weights in ("", "imagenet"):
+        return {}
+    path = Path(settled.weights).expanduser()
+    stored = [path] if path.is_file() else sorted(path.rglob(paths.Fold(path).weights.name))
+    if not stored:
+        raise Mistake(
+            f"weights={settled.weights} holds no trained weights: imagenet, the folder of a run (`make runs` lists them), or a .keras file."
+        )
+    return {"first weights": paths.hash_text(" ".join(paths.hash_file(file) for file in stored))}
 
 
 def _find(place: paths.Place, settled: Config, name: str) -> tuple[paths.Run, dict, str | None]:
@@ -111,7 +133,9 @@ def open_run(place: paths.Place, settled: Config, name: str = "") -> paths.Run:
         raise Mistake(f"{paths.show(run.folder)} holds files but no run: give another name with run=.")
     print(f"run {run.name}: new{_why_new(place, made_from)}")
     config.write_toml(run.config, settled, f"The settings of run {run.name}, every one.", only_changes=False)
-    paths.write_json(run.identity, {"made_from": made_from, "commit": commit(), "begun": now()})
+    stored = (paths.read_json(place.packed(store_side(place)).record) or {}).get("made_from", {})
+    store = {name: stored.get(name) for name in ("side", "fit")}  # what `make predict` has to do to other pictures
+    paths.write_json(run.identity, {"made_from": made_from, "commit": commit(), "begun": now(), "store": store})
     return run
 
 
@@ -120,7 +144,8 @@ def _why_new(place: paths.Place, made_from: dict) -> str:
     if not others:
         return ""
     last = max(others, key=lambda run: run.identity.stat().st_mtime)
-    return f": since {last.name}, {paths.difference(paths.read_json(last.identity)['made_from'], made_from)}"
+    difference = paths.difference(paths.read_json(last.identity)["made_from"], made_from)
+    return f": since {last.name}, {difference}" if difference else ""
 
 
 def all_runs(place: paths.Place) -> list[paths.Run]:
@@ -134,8 +159,14 @@ def settings(run: paths.Run) -> Config:
 
 
 def fold_keys(place: paths.Place, settled: Config) -> list[str]:
-    """The folds that a run trains: `["0"]`, all of them, or `["full"]`."""
-    return folds.keys(tables.read(place.folds)) if settled.fold == "all" else [settled.fold]
+    """The folds that a run trains: `["0"]`, all of them, or `["full"]`; with `seeds=2` each of them again as `"0.1"`."""
+    once = folds.keys(tables.read(place.folds)) if settled.fold == "all" else [settled.fold]
+    return [f"{key}.{further}" if further else key for further in range(settled.seeds) for key in once]
+
+
+def seed_of(settled: Config, key: str) -> int:
+    """The seed that the part `key` of a run is trained with."""
+    return settled.seed + int(key.partition(".")[2] or 0)
 
 
 def now() -> str:
@@ -177,21 +208,34 @@ def predictions(place: paths.Place, question: Problem, name: str) -> Predictions
     if not run.score.exists():
         whole = ", ".join(run.name for run in all_runs(place) if run.score.exists()) or "none yet"
         raise Mistake(f"run={name} is not whole. Whole runs: {whole}. `make train` trains one.")
-    trained = [run.fold(key) for key in paths.read_json(run.score)["folds"]]
-    parts = [paths.read_predictions(fold.valid) for fold in trained if fold.valid.exists()]
+    keys = list(paths.read_json(run.score)["folds"])
+    trained = [run.fold(key) for key in keys]
+    valid_rows, valid = out_of_fold(run, keys, len(question.classes))
     tests = [paths.read_predictions(fold.test) for fold in trained]
     locked = [paths.read_predictions(fold.holdout) for fold in trained if fold.holdout.exists()]
     classes = len(question.classes)
     if tests[0][1].shape[1] != classes or (paths.read_json(run.identity)["made_from"]["problem.toml"] != problem.hash(question)):
         raise Mistake(f"run {name} was trained for another problem.toml: train again with `make train COMPETITION={place.competition}`.")
     return Predictions(
-        valid_rows=np.concatenate([rows for rows, _ in parts]) if parts else np.empty(0, int),
-        valid=np.concatenate([values for _, values in parts]) if parts else np.empty((0, classes)),
+        valid_rows=valid_rows,
+        valid=valid,
         test_rows=tests[0][0],
         test=np.mean([values for _, values in tests], axis=0),
         holdout_rows=locked[0][0] if locked else None,
         holdout=np.mean([values for _, values in locked], axis=0) if locked else None,
     )
+
+
+def out_of_fold(run: paths.Run, keys: list[str], classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """`(rows, probabilities [n,K])` of a run's validation rows, the mean over the seeds of each fold; empty for a `full` run."""
+    found = {}
+    for key in keys:
+        if run.fold(key).valid.exists():
+            found.setdefault(key.partition(".")[0], []).append(paths.read_predictions(run.fold(key).valid))
+    if not found:
+        return np.empty(0, int), np.empty((0, classes))
+    rows = [parts[0][0] for parts in found.values()]
+    return np.concatenate(rows), np.concatenate([np.mean([values for _, values in parts], axis=0) for parts in found.values()])
 
 
 def label_codes(question: Problem, train) -> np.ndarray:
@@ -219,19 +263,13 @@ def finish(place: paths.Place, run: paths.Run, settled: Config, seconds: float) 
     """
     question = problem.read(place.problem)
     codes = label_codes(question, tables.read(place.train))
-    scores, parts = {}, []
-    for key in fold_keys(place, settled):
-        fold = run.fold(key)
-        scores[key] = None
-        if fold.valid.exists():
-            rows, values = paths.read_predictions(fold.valid)
-            scores[key] = evaluate(question, codes[rows], values)["score"]
-            parts.append((rows, values))
-    if parts:
-        rows, values = (np.concatenate(column) for column in zip(*parts, strict=True))
-        total = evaluate(question, codes[rows], values) | {"rows": len(rows)}
-    else:
-        total = expected(place, settled) | {"rows": 0}
+    keys = fold_keys(place, settled)
+    scores = {}
+    for key in keys:
+        rows, values = out_of_fold(run, [key], len(question.classes))
+        scores[key] = evaluate(question, codes[rows], values)["score"] if len(rows) else None
+    rows, values = out_of_fold(run, keys, len(question.classes))
+    total = (evaluate(question, codes[rows], values) if len(rows) else expected(place, settled)) | {"rows": len(rows)}
     result = {"metric": question.metric, **total, "folds": scores, "seconds": round(seconds, 1), "finished": now()}
     paths.write_json(run.score, result)
     return result
@@ -269,8 +307,8 @@ def expected(place: paths.Place, settled: Config) -> dict:
 
 
 def on_folds(place: paths.Place, settled: Config) -> paths.Run | None:
-    """The whole run on folds that differs from the settings in `fold`, seed and budget only; of several, the one trained longest."""
-    free = {"fold": "", "epochs": 0.0, "minutes": 0.0, "seed": 0}
+    """The whole run on folds that differs from the settings in fold, seeds and budget only; of several, the one trained longest."""
+    free = {"fold": "", "epochs": 0.0, "minutes": 0.0, "seed": 0, "seeds": 1}
     wanted = dataclasses.replace(settled, **free)
     whole = [(run, settings(run)) for run in all_runs(place) if run.score.exists()]
     like = [run for run, made in whole if made.fold != "full" and dataclasses.replace(made, **free) == wanted]

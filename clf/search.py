@@ -9,12 +9,12 @@ import numpy as np
 from clf import config, metrics, paths, problem, runs, tables, train
 from clf.config import Config
 
-_STRONGER = {"none": "light", "light": "medium", "medium": "strong", "strong": "strong"}
+_STRONGER = {"none": "light", "light": "medium", "medium": "strong"}
 
 # name -> the settings that it changes
 CHANGES: dict[str, Callable[[Config], dict]] = {
     "wider network": lambda base: {"width": round(base.width * 1.5, 3)},
-    "stronger augmentation": lambda base: {"augment": _STRONGER[base.augment]},
+    "stronger augmentation": lambda base: {"augment": _STRONGER.get(base.augment, base.augment)},
     "mixing": lambda base: {"mix": "cutmix" if base.mix == "none" else "none"},
 }
 COST = {"model", "width", "image_size", "batch_size"}  # settings that change what a step costs
@@ -36,7 +36,7 @@ def trials(settled: Config) -> list[Trial]:
     changes = {name: changed for name, changed in changes.items() if dataclasses.replace(settled, **changed) != settled}
     parts = 2 + len(changes)
     share = {"minutes": round(settled.minutes / parts, 3)} if settled.minutes else {"epochs": round(settled.epochs / parts, 3)}
-    base = dataclasses.replace(settled, fold="0" if settled.fold in ("all", "full") else settled.fold, **share)
+    base = dataclasses.replace(settled, fold="0" if settled.fold in ("all", "full") else settled.fold, seeds=1, **share)
     found = [Trial("base", base, {}), Trial("base, second seed", dataclasses.replace(base, seed=base.seed + 1), {})]
     return found + [Trial(name, dataclasses.replace(base, **changed), changed) for name, changed in changes.items()]
 
@@ -54,7 +54,7 @@ def run_trial(place: paths.Place, trial: Trial, budget: train.Budget) -> paths.R
 def run_all(place: paths.Place, settled: Config) -> list[tuple[Trial, paths.Run]]:
     """Trains every trial. With `minutes=` the base gets its share of what is left, and each change the same budget: as many steps as the
     base where a step costs the same, else as many seconds of steps."""
-    train.check_names(settled)
+    train.check_names(place, settled)
     found, end = trials(settled), train.end_of(settled)
     tried = []
     for number, trial in enumerate(found):
@@ -105,16 +105,17 @@ def judge(place: paths.Place, tried: list[tuple[Trial, paths.Run]]) -> list[dict
     return table
 
 
-def best_run(place: paths.Place, like: paths.Run) -> str:
-    """The best whole run that validates the same fold on the same tables."""
-    same = ("problem.toml", "train.csv", "test.csv", "folds.csv", "fold")
+def best_run(place: paths.Place, fold: str, like: paths.Run) -> str:
+    """The best whole run on the same tables: of those that trained `fold`, where there are any (all or full have seen more than a trial),
+    else of those that validate the same fold as the trial `like`. Of full runs, which nothing validates, the newest."""
+    same = ("problem.toml", "train.csv", "test.csv", "folds.csv")
     wanted = paths.read_json(like.identity)["made_from"]
-
-    def comparable(run: paths.Run) -> bool:
-        made_from = paths.read_json(run.identity)["made_from"]
-        return run.score.exists() and all(made_from.get(name) == wanted[name] for name in same)
-
-    return runs.ranked([run for run in runs.all_runs(place) if comparable(run)])[0].name
+    made = {run: paths.read_json(run.identity)["made_from"] for run in runs.all_runs(place) if run.score.exists()}
+    comparable = {run: made_from for run, made_from in made.items() if all(made_from.get(name) == wanted[name] for name in same)}
+    found = [run for run in comparable if comparable[run]["fold"] == fold] or [run for run in comparable if comparable[run]["fold"] == wanted["fold"]]
+    if fold == "full" and comparable[found[0]]["fold"] == "full":
+        return max(found, key=lambda run: run.score.stat().st_mtime).name
+    return runs.ranked(found)[0].name
 
 
 def text(table: list[dict]) -> str:

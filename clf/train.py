@@ -1,17 +1,25 @@
 """One fold, from the store to its validation and test predictions: where data, augment, models and learn meet."""
 
 import dataclasses
+import functools
+import json
+import os
 import platform
 import resource
+import signal
+import sys
+import threading
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from clf import augment, config, data, folds, learn, metrics, models, paths, problem, store, tables
+from clf import augment, config, crew, data, folds, learn, losses, metrics, models, optim, paths, problem, runs, store, tables
 from clf.config import Config, Mistake
 from clf.problem import Problem
 
@@ -63,12 +71,21 @@ def store_rows(pictures, part: str, size: int) -> np.ndarray:
     return found
 
 
-def check_names(settled: Config) -> None:
-    """Raises Mistake for an unknown name, before anything is written."""
-    tables_of_names = {"model": models.MODELS, "augment": augment.AUGMENTS, "mix": augment.MIXES, "views": learn.VIEWS}
+def check_names(place: paths.Place, settled: Config) -> None:
+    """Raises Mistake for an unknown name, or a loss that is not for the problem's kind, before anything is written."""
+    tables_of_names = {
+        "model": models.MODELS,
+        "optimizer": {"auto": None, **optim.OPTIMIZERS},
+        "schedule": optim.SCHEDULES,
+        "mix": augment.MIXES,
+        "views": learn.VIEWS,
+        "precision": {"auto": None, **models.PRECISIONS},
+        "xla": {"auto": None, "true": None, "false": None},
+    }
     for setting, table in tables_of_names.items():
         config.choose(table, getattr(settled, setting), setting)
-    config.choose({"auto": None, **models.PRECISIONS}, settled.precision, "precision")
+    augment.choose(settled.augment)
+    losses.build(settled.loss, problem.read(place.problem).kind, settled.label_smoothing, settled.balance, np.ones(2))
 
 
 # -- what a training will do -----------------------------------------------------------------------------------------------------------
@@ -86,40 +103,96 @@ def batch_size(settled: Config, rows: int) -> int:
 
 
 def make_plan(settled: Config, source: Material, rows: int, steps: int) -> learn.Plan:
+    """The plan but for what has to be measured: the number of steps, and whether XLA pays."""
     entry = config.choose(models.MODELS, settled.model, "model")
     batch = batch_size(settled, rows)
+    own = settled.optimizer in ("auto", entry.optimizer)
     return learn.Plan(
         steps=max(1, steps),
         steps_per_epoch=rows // batch,
         batch_size=batch,
         side=image_side(settled, source),
-        optimizer=entry.optimizer,
-        learning_rate=settled.learning_rate or entry.learning_rate,
-        weight_decay=settled.weight_decay,
-        label_smoothing=settled.label_smoothing,
-        ema=settled.ema,
+        optimizer=entry.optimizer if own else settled.optimizer,
+        learning_rate=settled.learning_rate or (entry.learning_rate if own else optim.PEAKS.get(settled.optimizer, 0.001)),
         seed=settled.seed,
+        precision=models.choose_precision(settled.precision)[0],
+        parts=max(1, settled.accumulate),
+        xla=settled.xla == "true",
+        frozen=round(settled.freeze * steps) if settled.weights else 0,
     )
 
 
-def make_learner(settled: Config, source: Material, plan: learn.Plan) -> learn.Learner:
-    """A fresh network and its learner, equal for equal seeds."""
+def make_learner(settled: Config, source: Material, plan: learn.Plan, say: Callable = lambda line: None) -> learn.Learner:
+    """A fresh network, with first weights where they are asked for, and its learner; equal for equal seeds."""
     keras.backend.clear_session()
-    keras.utils.set_random_seed(settled.seed)
+    models.set_precision(plan.precision)  # which clearing the session has forgotten
+    keras.utils.set_random_seed(plan.seed)
     tf.config.experimental.enable_op_determinism()
+    question = source.question
     strategy = models.strategy()
+    averaged = settled.ema or settled.average
     with strategy.scope():
-        model = models.build(settled.model, plan.side, source.pictures.shape[3], len(source.question.classes), settled.width)
-    return learn.Learner(model, plan, config.choose(augment.MIXES, settled.mix, "mix"), strategy)
+        outputs = losses.outputs(question.kind, len(question.classes))
+        model = models.build(settled.model, plan.side, source.pictures.shape[3], outputs, settled.width, settled.dropout, settled.drop_path)
+        if settled.weights:
+            say(models.start_from(model, settled.weights, paths.first_weights()))
+        groups = models.groups(model)
+        schedule = optim.Schedule(plan.learning_rate * plan.batch_size / 128, settled.schedule)
+        optimizer = optim.build(
+            plan.optimizer,
+            schedule,
+            model.trainable_variables,
+            weight_decay=settled.weight_decay,
+            clip=settled.clip,
+            rates=[settled.layer_decay**group for group in groups] if settled.weights else None,
+            memory=tf.Variable(0.0, trainable=False) if averaged else None,
+        )
+    prior = np.bincount(source.codes, minlength=len(question.classes)) / len(source.codes)
+    return learn.Learner(
+        model,
+        plan,
+        optimizer,
+        schedule,
+        losses.build(settled.loss, question.kind, settled.label_smoothing, settled.balance, prior),
+        strategy,
+        mix=config.choose(augment.MIXES, settled.mix, "mix"),
+        average=functools.partial(optim.weights_memory, ema=settled.ema, average=settled.average) if averaged else None,
+        head=[variable for variable, group in zip(model.trainable_variables, groups, strict=True) if group == 0],
+    )
+
+
+def make_predictor(settled: Config, source: Material, model: keras.Model, views: str = "") -> learn.Predictor:
+    return learn.Predictor(model, views or settled.views, functools.partial(losses.probabilities, source.question.kind))
+
+
+def first_weights(place: paths.Place, settled: Config, key: str) -> str:
+    """`weights=` for the part `key`: of a run's folds the same one, where it has it.
+
+    Raises Mistake for a run of this competition that has seen the rows which the part validates.
+    """
+    if settled.weights in ("", "imagenet"):
+        return settled.weights
+    given, fold = Path(settled.weights).expanduser(), key.partition(".")[0]
+    run = paths.Run(given.parent if (given / paths.Fold(given).weights.name).exists() else given)
+    chosen = given if run.folder != given else run.fold(fold).folder if run.fold(fold).weights.exists() else given
+    if fold != "full" and place.runs.resolve() == run.folder.resolve().parent:
+        made_from = (paths.read_json(run.identity) or {}).get("made_from", {})
+        if paths.Fold(chosen).key.partition(".")[0] != fold or made_from.get(place.folds.name) != paths.hash_file(place.folds):
+            raise Mistake(
+                f"weights={settled.weights} has seen rows that fold {fold} validates: its score would be too good. Take a run that trained "
+                f"fold {fold} on the same folds.csv, one of another competition, or fold=full."
+            )
+    return str(chosen)
 
 
 def batches(settled: Config, source: Material, plan: learn.Plan, rows: np.ndarray, augmentation: str | None = None):
     """`start -> tf.data.Dataset` of training batches from number `start` to the plan's end."""
-    operation = augment.build(augmentation or settled.augment, source.question, settled.seed, plan.side)
+    operation = augment.build(augmentation or settled.augment, source.question, plan.seed, plan.side)
+    codes = source.codes[rows] if settled.balance == "sampling" else None
 
     def stream(start: int, steps: int = plan.steps) -> tf.data.Dataset:
         return data.training(
-            source.pictures, source.train_store, rows, source.targets, plan.batch_size, plan.side, operation, settled.seed, start, steps
+            source.pictures, source.train_store, rows, source.targets, plan.batch_size, plan.side, operation, plan.seed, start, steps, codes
         )
 
     return stream
@@ -131,18 +204,22 @@ def passing(source: Material, side: int, part: str, rows: np.ndarray) -> tf.data
     return data.passing(source.pictures, where, rows, FORWARD_BATCH, side)
 
 
-def measure(learner: learn.Learner, stream, seconds: float = 3.0) -> tuple[float, float]:
-    """Seconds per step (after the first, which compiles), and seconds until the first step was done. The learner is put back."""
+def measure(learner: learn.Learner, stream, seconds: float = 3.0, step: Callable | None = None) -> tuple[float, float]:
+    """Seconds per step (after the first, which compiles), and seconds until the first step was done. The learner is put back.
+
+    `step`: which of the learner's; by default the whole one.
+    """
+    step = step or learner.step
     before = learner.state()
     began = time.monotonic()
     iterator = iter(learner.strategy.experimental_distribute_dataset(stream(0, 1_000_000)))
     for _ in range(2):
-        float(learner.step(*next(iterator)))
+        float(step(*next(iterator)))
     first = time.monotonic() - began
     began, taken = time.monotonic(), 0
     while time.monotonic() - began < seconds or not taken:
         for _ in range(4):  # without waiting in between, as in training
-            loss = learner.step(*next(iterator))
+            loss = step(*next(iterator))
         float(loss)
         taken += 4
     per_step = (time.monotonic() - began) / taken
@@ -159,6 +236,38 @@ class Budget:
     steps: int | None = None
 
 
+def fitting(settled: Config, source: Material, rows: np.ndarray, steps: int, say: Callable) -> learn.Learner:
+    """A learner whose step fits into the device's memory: where it does not, the batch is computed in twice as many parts.
+
+    On one GPU with xla=auto the step that measures faster. Raises Mistake where not even parts of one picture fit.
+    """
+    learner = _fitting(settled, source, rows, make_plan(settled, source, len(rows), steps), say)
+    if settled.xla != "auto" or models.gpu_count() != 1:
+        return learner
+    compiled = _fitting(settled, source, rows, dataclasses.replace(learner.plan, xla=True), lambda line: None)
+    each = [measure(one, batches(settled, source, one.plan, rows), 1.0)[0] for one in (learner, compiled)]
+    say(f"xla: a step takes {1000 * each[1]:.1f} ms with it, {1000 * each[0]:.1f} ms without")
+    return compiled if each[1] < each[0] else learner
+
+
+def _fitting(settled: Config, source: Material, rows: np.ndarray, plan: learn.Plan, say: Callable) -> learn.Learner:
+    while True:
+        learner = make_learner(settled, source, plan, say)
+        before = learner.state()
+        try:
+            float(learner.step(*next(iter(learner.strategy.experimental_distribute_dataset(batches(settled, source, plan, rows)(0, 1))))))
+        except tf.errors.ResourceExhaustedError:
+            if plan.parts >= plan.batch_size:
+                raise Mistake(
+                    f"one picture of {plan.side} px is too much for the memory with model={settled.model}: take a smaller image_size= or model=."
+                ) from None
+            plan = dataclasses.replace(plan, parts=min(2 * plan.parts, plan.batch_size))
+            say(f"out of memory: the batch of {plan.batch_size} is computed in {plan.parts} parts")
+        else:
+            learner.restore(before)
+            return learner
+
+
 def planned(budget: Budget, settled: Config, source: Material, rows: np.ndarray, parts: list[int], learner, predictor) -> learn.Plan:
     """The plan of a fold: by `epochs=`, or by what the machine manages within the budget.
 
@@ -166,14 +275,19 @@ def planned(budget: Budget, settled: Config, source: Material, rows: np.ndarray,
     """
     plan = learner.plan
     if not (budget.finish_by or budget.step_seconds):
-        return dataclasses.replace(plan, steps=budget.steps or max(1, round(settled.epochs * plan.steps_per_epoch)))
+        return with_steps(plan, settled, budget.steps or round(settled.epochs * plan.steps_per_epoch))
     left = budget.step_seconds or budget.finish_by - time.monotonic()
-    per_step, compiling = measure(learner, batches(settled, source, plan, rows), float(np.clip(0.03 * left, 1, 3)))
+    stream = batches(settled, source, plan, rows)
+    seconds = float(np.clip(0.03 * left, 1, 3))
+    per_step, compiling = measure(learner, stream, seconds)
+    if settled.weights and settled.freeze:
+        head_step, more = measure(learner, stream, seconds, learner.head_step)
+        per_step, compiling = settled.freeze * head_step + (1 - settled.freeze) * per_step, compiling + more
     rest = 0.0
     if not budget.step_seconds:
         rest = rest_seconds(source, plan, rows, parts, predictor, left / per_step) + RECALIBRATION * per_step / 3 + compiling / 2
         left = budget.finish_by - time.monotonic() - rest
-    plan = dataclasses.replace(plan, steps=max(1, int(left / per_step)), seconds=max(per_step, left))
+    plan = dataclasses.replace(with_steps(plan, settled, int(left / per_step)), seconds=max(per_step, left))
     print(
         f"plan: {plan.steps} steps of {plan.batch_size}, {plan.steps / plan.steps_per_epoch:.1f} epochs: "
         f"{plan.batch_size / per_step:.0f} pictures/s measured, {plan.seconds:.0f} s for steps" + (f", {rest:.0f} s for the rest" if rest else "")
@@ -181,6 +295,12 @@ def planned(budget: Budget, settled: Config, source: Material, rows: np.ndarray,
     if plan.steps < 20:
         print(f"warning: minutes={settled.minutes:g} leaves time for {plan.steps} steps only; the result will be poor")
     return plan
+
+
+def with_steps(plan: learn.Plan, settled: Config, steps: int) -> learn.Plan:
+    """The plan for a number of steps, the frozen ones among them."""
+    steps = max(1, steps)
+    return dataclasses.replace(plan, steps=steps, frozen=round(settled.freeze * steps) if settled.weights else 0)
 
 
 def rest_seconds(source: Material, plan: learn.Plan, rows: np.ndarray, parts: list[int], predictor: learn.Predictor, steps: float) -> float:
@@ -204,51 +324,70 @@ def end_of(settled: Config) -> float | None:
     return config.STARTED + 60 * settled.minutes - 1.0 if settled.minutes else None
 
 
+def trained(place: paths.Place, run: paths.Run, settled: Config, deadline: float) -> None:
+    """Trains what a run lacks: one part here, several in fresh interpreters. `deadline`: minutes after which the command has ended, or 0."""
+    keys, end, pause_at = runs.fold_keys(place, settled), end_of(settled), crew.pause_time(deadline)
+    if len(keys) > 1:
+        crew.train(place, run, keys, end, pause_at)
+    else:
+        fold(place, run, settled, runs.store_side(place), keys[0], Budget(end), pause_at)
+
+
 # -- one fold --------------------------------------------------------------------------------------------------------------------------
 
 
-def fold(place: paths.Place, run: paths.Run, settled: Config, side: int, key: str, budget: Budget) -> None:
+def fold(place: paths.Place, run: paths.Run, settled: Config, side: int, key: str, budget: Budget, pause_at: float | None = None) -> None:
     """Trains fold `key` of a run and predicts its validation, locked and test rows; continues a killed one; no-op when whole.
 
-    What the budget resolves to is frozen in `plan.json`.
+    What data, network, machine and budget resolve to is frozen in `plan.json`. Raises config.Paused at `pause_at` (time.monotonic).
     """
     out = run.fold(key)
-    if out.record.exists():
-        print(f"{run.name} {out.folder.name}: whole, nothing to do")
-        return
+    with paths.locked(out.lock):
+        if out.record.exists():
+            print(f"{run.name} {out.folder.name}: whole, nothing to do")
+            return
+        own = {"seed": runs.seed_of(settled, key), "weights": first_weights(place, settled, key)}
+        _fold(place, run, dataclasses.replace(settled, **own), side, key, budget, pause_at)
+        out.checkpoint.unlink(missing_ok=True)
+
+
+def _fold(place: paths.Place, run: paths.Run, settled: Config, side: int, key: str, budget: Budget, pause_at: float | None) -> None:
+    out = run.fold(key)
     began = time.monotonic()
-    precision = models.set_precision(settled.precision)
+    stored = paths.read_json(out.plan)
+    precision, why = (stored["precision"], "as planned") if stored else models.choose_precision(settled.precision)
     source = material(place, side)
-    rows, valid = folds.rows(source.folds, key)
+    rows, valid = folds.rows(source.folds, key.partition(".")[0])
     locked = np.flatnonzero(source.folds.fold == folds.HOLDOUT)
     test = np.flatnonzero(source.test_store >= 0)
     if len(rows) < 2:
         raise Mistake(f"fold {key} has {len(rows)} training rows.")
-    learner = make_learner(settled, source, make_plan(settled, source, len(rows), 1))
-    predictor = learn.Predictor(learner.model, settled.views)
-    if stored := paths.read_json(out.plan):
+    if stored:
         plan = learn.Plan(**stored)
+        learner = make_learner(settled, source, plan)
     else:
+        learner = fitting(settled, source, rows, 1, print)
+    predictor = make_predictor(settled, source, learner.model)
+    if not stored:
         plan = planned(budget, settled, source, rows, [len(valid), len(locked), len(test)], learner, predictor)
         paths.write_json(out.plan, asdict(plan))
     learner.follow(plan)
-    device = "GPU" if models.has_gpu() else "CPU"
+    device = "GPU" if models.gpu_count() else "CPU"
     print(
         f"{run.name} {out.folder.name}: {settled.model}, {learner.model.count_params():,} weights, {plan.side} px, "
-        f"{len(rows)} training rows, {plan.steps / plan.steps_per_epoch:.1f} epochs, {device}, {precision}"
+        f"{len(rows)} training rows, {plan.steps / plan.steps_per_epoch:.1f} epochs, {device}, {precision} ({why})"
     )
     stream = batches(settled, source, plan, rows)
-    learn.fit(learner, stream, out, validation(source, plan.side, predictor, valid), scalars(out))
-    if settled.ema:
-        learner.take_average()
+    learn.fit(learner, stream, out, validation(source, plan.side, predictor, valid), scalars(out), pause_at=pause_at)
+    learner.take_average()
     learn.recalibrate(learner.model, stream(0, min(RECALIBRATION, plan.steps)))
     predict(out, source, plan.side, predictor, {"valid": valid, "holdout": locked, "test": test})
     learner.model.save(out.weights)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     facts = {"seconds": round(time.monotonic() - began, 1), "peak_memory_mib": round(peak), "device": device, "precision": precision}
+    facts |= {"devices": os.environ.get("CUDA_VISIBLE_DEVICES", "all")} | learn.device_memory()
     versions = {"python": platform.python_version(), "tensorflow": tf.__version__, "keras": keras.__version__}
     paths.write_json(out.record, {"rows": len(rows), "steps": plan.steps, **facts, "versions": versions})
-    out.checkpoint.unlink(missing_ok=True)
 
 
 def validation(source: Material, side: int, predictor: learn.Predictor, valid: np.ndarray):
@@ -289,3 +428,22 @@ def predict(out: paths.Fold, source: Material, side: int, predictor: learn.Predi
             table = "test" if part == "test" else "train"
             probabilities = predictor(passing(source, side, table, rows), rows, f"predicting {part}")
             paths.write_predictions(files[part], rows, probabilities)
+
+
+def main(task: dict) -> None:
+    """One part of a run, as `crew` asks for it."""
+    place = paths.Place(task["competition"])
+    run = place.run(task["run"])
+    budget = Budget(task["seconds"] and config.STARTED + task["seconds"])
+    pause_at = None if task["pause"] is None else config.STARTED + task["pause"]
+    # Whoever started this process holds the other end of its input: when that process is gone, stop where it can be continued.
+    threading.Thread(target=lambda: (sys.stdin.read(), os.kill(os.getpid(), signal.SIGINT)), daemon=True).start()
+    try:
+        fold(place, run, runs.settings(run), runs.store_side(place), task["key"], budget, pause_at)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    with config.guard():
+        main(json.loads(sys.argv[1]))

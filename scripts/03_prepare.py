@@ -49,7 +49,7 @@ def main(words: Words) -> None:
 
     rows = folds.sample(drawn, 16)
     batch = store.load(place.packed(side))[rows]
-    sets = {name: augment.build(name, question, 0, side)(batch, rows, 0) for name in ("light", "strong")}
+    sets = {name: augment.build(name, question, 0, side)(batch, rows, 0) for name in augment.AUGMENTS if name != "none"}
     report.augmentations(place.augment_picture, batch, sets)
     paths.write_json(place.prepare_record, {"made_from": made_from, "side": side, "fit": fit})
     print(f"prepare: done, {paths.show(place.augment_picture)} shows a batch before and after. Next: make sample")

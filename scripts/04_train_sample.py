@@ -40,7 +40,6 @@ def main(words: Words, wanted: config.Config) -> None:
     on = checks.bench(place, settled, runs.store_side(place), words.sample)
     print(f"sample: {len(on.rows)} rows train, {len(on.held_out)} are held out")
     found, timing = checks.all_checks(on, words.seconds, lambda check: print(f"{check.state:7}  {check.name}: {check.figure}", flush=True))
-    forecast = checks.forecast(on, timing)
     for check in found:
         if check.advice:
             print(f"{check.state}: {check.name}: {check.advice}")
@@ -48,6 +47,7 @@ def main(words: Words, wanted: config.Config) -> None:
     summary = ", ".join(f"{count} {state}" for state, count in counts.items())
     if counts["failed"]:
         raise config.Mistake(f"checks: {summary}. The pipeline is not sound: mend that first, then `make sample`.")
+    forecast = checks.forecast(on, timing)
     print(
         f"forecast of 05: {forecast['minutes_per_epoch']:.2f} minutes per epoch of {forecast['rows']} rows, "
         f"peak memory {forecast['peak_memory_mib']:.0f} MiB"

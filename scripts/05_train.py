@@ -1,6 +1,6 @@
 """Step 5: train on all data, and predict validation and test rows with the same weights and views.
 
-    make train COMPETITION=… [minutes=10 | epochs=20] [fold=0|all|full] [model=…] [any word of Config]
+    make train COMPETITION=… [minutes=10 | epochs=20] [fold=0|all|full] [seeds=3] [deadline=530] [model=…] [any word of Config]
     python scripts/05_train.py competition=…
 
 reads   packed/<side>/, folds.csv, the tables, problem.toml, config.toml
@@ -19,6 +19,7 @@ from clf import config, paths, runs
 @dataclass(frozen=True)
 class Words(config.TrainingWords):
     run: str = config.word("", "name of the run; empty: network and four digits of its identity")
+    deadline: float = config.word(0.0, "minutes after which the command has stopped where it, or a copy of the folder, continues; 0: none")
 
 
 def main(words: Words, wanted: config.Config) -> None:
@@ -30,12 +31,9 @@ def main(words: Words, wanted: config.Config) -> None:
 
     from clf import report, train  # TensorFlow: only where there is something to do
 
-    train.check_names(settled)
+    train.check_names(place, settled)
     run = runs.open_run(place, settled, words.run)
-    keys, end = runs.fold_keys(place, settled), train.end_of(settled)
-    for number, key in enumerate(keys):
-        budget = train.Budget(train.share(end, number, len(keys)) if end else None)
-        train.fold(place, run, settled, runs.store_side(place), key, budget)
+    train.trained(place, run, settled, words.deadline)
     score = runs.finish(place, run, settled, config.elapsed())
     report.run(run.page, **runs.page(place, run))
     print(f"train: run {run.name}, {runs.score_text(score)}, {score['seconds']:.0f} s, page {paths.show(run.page)}. Next: make improve, make submit")

@@ -33,7 +33,7 @@ def main(words: Words, wanted: config.Config) -> None:
     table = search.judge(place, tried)
     print(search.text(table))
     written, summary = search.keep(place, table, config.stored_settings(place, words.improved))
-    best = search.best_run(place, tried[0][1])
+    best = search.best_run(place, settled.fold, tried[0][1])
     summary += f"; best run {best}"
     report.improve(place.improve_page, table, summary)
     paths.write_json(place.improve, {"made_from": made_from, "table": table, "best": best, "summary": summary, "config_hash": written})

@@ -35,6 +35,9 @@ def main(given: dict[str, str]) -> None:
         embedded = (paths.read_json(place.download) or {}).get("source") == "embedded"
         if step in EMBEDDED_MINUTES and embedded and not {"minutes", "epochs"} & words.keys():
             words["minutes"] = EMBEDDED_MINUTES[step]
+        if "deadline" in words:  # of the whole command, where the step counts from its own start
+            minutes = config.set_typed(importlib.import_module(f"scripts.{step}").Words, "deadline", words["deadline"])
+            words["deadline"] = str(max(0.01, minutes - (time.monotonic() - began) / 60))
         print(f"\n== {step} ({time.monotonic() - began:.0f} s)", flush=True)
         script = Path(__file__).with_name(f"{step}.py")
         status = subprocess.run([sys.executable, str(script), *(f"{word}={value}" for word, value in words.items())]).returncode

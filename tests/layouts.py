@@ -4,7 +4,10 @@ A picture is a crop of a photo with a shape drawn on it; the shape and its colou
 `raw/` holds after unpacking and returns the test answers in the sample submission's layout.
 """
 
+import contextlib
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -12,7 +15,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pandas as pd
+import pytest
 from sklearn.datasets import load_sample_images
+
+from clf import folds, paths, problem, store, tables
 
 CLASSES = ("Black disk", "red-square", "white cross")
 
@@ -136,3 +142,19 @@ def downloaded(data: Path, facts: dict | None = None) -> Path:
     record = {"made_from": {}, "competition": data.name, "source": "folder", "slice": False, "files": [], "facts": facts or {}}
     (data / "download.json").write_text(json.dumps(record))
     return data / "raw"
+
+
+@contextlib.contextmanager
+def prepare(name: str, work: Path, pictures: int = 90, side: int = 32, count: int = 5):
+    """A competition of the layout `folders` in `work`, explored by the script, with `count` folds and its store; gives its place."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLF_WORK", str(work))
+        place = paths.Place(name)
+        build("folders", downloaded(place.data), pictures=pictures, side=side)
+        command = [sys.executable, "-m", "scripts.02_explore", f"competition={name}"]
+        subprocess.run(command, cwd=paths.CHECKOUT, check=True, capture_output=True)
+        tables.write(place.folds, folds.draw(tables.read(place.train), folds=count))
+        stored = tables.read(place.pictures).path.tolist()
+        store.pack(place.packed(side), place.raw, stored, side, "squash", problem.read(place.problem).channels, {"side": side, "fit": "squash"})
+        paths.write_json(place.prepare_record, {"side": side, "fit": "squash"})
+        yield place

@@ -1,50 +1,57 @@
 """Each of 04's checks, broken on purpose: just that check sees it."""
 
 import dataclasses
-import subprocess
-import sys
+import shutil
 import time
 
 import keras
 import numpy as np
 import pytest
-from layouts import build, downloaded
+from layouts import prepare
 
-from clf import augment, checks, config, folds, paths, problem, runs, store, tables
+from clf import augment, checks, config, data, models, paths, runs, tables
 
 AMPLE = 300.0  # seconds: every training here ends by its number of steps, so no verdict hangs on how fast the machine is
 
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
-    """A prepared competition of 90 small pictures, made by the package as 02 and 03 do."""
-    patch = pytest.MonkeyPatch()
     work = tmp_path_factory.mktemp("checks")
-    patch.setenv("CLF_WORK", str(work))
-    place = paths.Place("small")
-    build("folders", downloaded(place.data), pictures=90, side=32)
-    explore(place)
-    question = problem.read(place.problem)
-    pictures = tables.read(place.pictures)
-    tables.write(place.folds, folds.draw(tables.read(place.train)))
-    store.pack(place.packed(32), place.raw, pictures.path.tolist(), 32, "squash", 3, {"side": 32})
-    paths.write_json(place.prepare_record, {"side": 32, "fit": "squash"})
-    assert len(question.classes) == 3
-    yield place, work
-    patch.undo()
+    with prepare("small", work, pictures=90, side=32) as place:
+        yield place, work
 
 
-def explore(place: paths.Place) -> None:
-    command = [sys.executable, "-m", "scripts.02_explore", f"competition={place.competition}"]
-    subprocess.run(command, cwd=paths.CHECKOUT, check=True, capture_output=True)
+def make_bench(place: paths.Place) -> checks.Bench:
+    settled = runs.settle(place, config.Config(model="resnet10", width=0.25, batch_size=16, precision="float32"))
+    return checks.bench(place, settled, 32, 90)
 
 
 @pytest.fixture
 def bench(prepared, monkeypatch):
     place, work = prepared
     monkeypatch.setenv("CLF_WORK", str(work))
-    settled = runs.settle(place, config.Config(model="resnet10", width=0.25, batch_size=16))
-    return checks.bench(place, settled, 32, 90)
+    return make_bench(place)
+
+
+@pytest.fixture
+def other_table(prepared, monkeypatch, tmp_path):
+    """A function: a bench whose train.csv is another one."""
+    _, work = prepared
+
+    def bench_of(change):
+        monkeypatch.setenv("CLF_WORK", str(tmp_path))
+        place = paths.Place("small")
+        shutil.copytree(work, tmp_path, dirs_exist_ok=True)
+        tables.write(place.train, change(tables.read(place.train)))
+        return make_bench(place)
+
+    return bench_of
+
+
+def seen(on: checks.Bench) -> dict[str, str]:
+    """Every check that does not pass, with its state, out of all of them."""
+    found, _ = checks.all_checks(on, AMPLE, lambda check: None)
+    return {check.name: check.state for check in found if check.state != "passed"}
 
 
 def slower(on: checks.Bench, rate: float) -> checks.Bench:
@@ -56,7 +63,7 @@ def test_a_sound_pipeline_passes_every_check(bench):
     found, timing = checks.all_checks(bench, AMPLE, heard.append)
     assert [(check.name, check.state) for check in found if check.state == "failed"] == []
     assert heard == found
-    assert len(found) == 8
+    assert len(found) == 13
     forecast = checks.forecast(bench, timing)
     assert forecast["minutes_per_epoch"] == pytest.approx(4 * 16 * timing["seconds_per_step"] / 16 / 60, rel=0.3)
     assert forecast["peak_memory_mib"] > 100
@@ -64,19 +71,125 @@ def test_a_sound_pipeline_passes_every_check(bench):
 
 def test_pictures_of_other_rows_are_seen(bench):
     moved = dataclasses.replace(bench.source, train_store=np.roll(bench.source.train_store, 1))
-    assert checks.belong_together(dataclasses.replace(bench, source=moved)).state == "failed"
+    assert seen(dataclasses.replace(bench, source=moved)) == {"pictures and labels belong together": "failed"}
 
 
 def test_labels_of_other_rows_are_seen(bench):
     moved = dataclasses.replace(bench.source, codes=np.roll(bench.source.codes, 1))
-    check = checks.belong_together(dataclasses.replace(bench, source=moved))
-    assert check.state == "failed"
-    assert "make prepare" in check.advice
+    assert seen(dataclasses.replace(bench, source=moved)) == {"pictures and labels belong together": "failed"}
 
 
 def test_an_augmentation_that_mixes_up_rows_is_seen(bench, monkeypatch):
     monkeypatch.setitem(augment.AUGMENTS, "light", (lambda images, draw, question, side: images[::-1],))
-    assert checks.belong_together(bench).state == "failed"
+    assert seen(bench) == {"pictures and labels belong together": "failed"}
+
+
+@pytest.mark.parametrize("value", [0, 255])
+def test_a_store_of_equal_pictures_is_seen(bench, value):
+    alike = dataclasses.replace(bench.source, pictures=np.full_like(bench.source.pictures, value))
+    assert seen(dataclasses.replace(bench, source=alike)) == {"pictures differ from one another": "failed"}
+
+
+def test_an_augmentation_that_leaves_nothing_is_seen(bench, monkeypatch):
+    monkeypatch.setitem(augment.AUGMENTS, "light", (lambda images, draw, question, side: images // 255 // 2,))
+    assert seen(bench) == {"pictures differ from one another": "failed"}
+    assert "augment=light" in checks.pictures_differ(bench).advice
+
+
+def test_held_out_rows_among_the_training_rows_are_seen(bench):
+    leaky = dataclasses.replace(bench, rows=np.append(bench.rows, bench.held_out[:8]))
+    assert seen(leaky) == {"held-out rows stay out of training": "failed"}
+
+
+def test_a_twin_of_a_held_out_row_is_seen(other_table, bench):
+    def twin(table):
+        table.loc[[bench.rows[0], bench.held_out[0]], "cluster"] = "7"
+        return table
+
+    assert seen(other_table(twin)) == {"held-out rows stay out of training": "failed"}
+
+
+def same_order(monkeypatch):
+    monkeypatch.setattr(data, "order", lambda seed, epoch, size: np.random.default_rng(epoch).permutation(size))
+
+
+def same_draws(monkeypatch):
+    def noise(images, draw, question, side):
+        return images // 2 + np.random.default_rng(0).integers(0, 99, images.shape).astype(np.uint8)
+
+    monkeypatch.setitem(augment.AUGMENTS, "light", (noise,))
+
+
+def same_weights(monkeypatch):
+    whole = keras.utils.set_random_seed
+    monkeypatch.setattr(keras.utils, "set_random_seed", lambda seed: whole(0))
+
+
+@pytest.mark.parametrize(("leak", "what"), [(same_order, "orders"), (same_draws, "draws"), (same_weights, "first weights")])
+def test_what_does_not_follow_the_seed_is_seen(bench, monkeypatch, leak, what):
+    leak(monkeypatch)
+    assert seen(bench) == {"another seed gives another run": "failed"}
+    assert f"{what} the same" in checks.other_seed(bench).figure
+
+
+def rebuilt(monkeypatch, change) -> None:
+    """Networks come with `change(head's layer, features) -> logits` in the place of their head."""
+    whole = models.build
+
+    def build(*arguments, **settings):
+        model = whole(*arguments, **settings)
+        head = model.get_layer("logits")
+        features = head.input
+        return keras.Model(model.inputs, change(head, features))
+
+    monkeypatch.setattr(models, "build", build)
+
+
+def without_features(head, features):
+    return head(keras.layers.Rescaling(0.0)(features))
+
+
+def not_trainable(head, features):
+    head.trainable = False
+    return head(features)
+
+
+@pytest.mark.parametrize("kill", [without_features, not_trainable])
+def test_a_dead_head_is_seen(bench, monkeypatch, kill):
+    rebuilt(monkeypatch, kill)
+    assert seen(bench) == {"the head answers to its features": "failed"}
+
+
+def test_weights_that_no_gradient_reaches_are_seen_and_named(bench, monkeypatch):
+    def beside(head, features):
+        return head(keras.layers.Add()([features, keras.layers.Rescaling(0.0)(keras.layers.Dense(features.shape[1], name="lame")(features))]))
+
+    rebuilt(monkeypatch, beside)
+    assert seen(bench) == {"every weight moves": "failed"}
+    assert "lame/kernel" in checks.first_steps(bench)[1].advice
+
+
+def test_a_layer_that_is_not_trainable_is_seen_and_named(bench, monkeypatch):
+    whole = models.build
+
+    def build(*arguments, **settings):
+        model = whole(*arguments, **settings)
+        convolution = next(layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D))
+        convolution._name = convolution.name = "ice"
+        convolution.trainable = False
+        return model
+
+    monkeypatch.setattr(models, "build", build)
+    assert seen(bench) == {"every weight moves": "warned"}
+    assert "ice" in checks.first_steps(bench)[1].advice
+
+
+def test_shuffled_labels_are_seen(other_table):
+    def shuffled(table):
+        return table.assign(label=np.random.default_rng(0).permutation(table.label))
+
+    on = other_table(shuffled)
+    assert seen(on) == {"better than the class prior on held-out rows": "warned"}
 
 
 def test_first_weights_that_are_too_large_are_seen(bench, monkeypatch):
@@ -89,7 +202,7 @@ def test_first_weights_that_are_too_large_are_seen(bench, monkeypatch):
         return learner
 
     monkeypatch.setattr(checks.train, "make_learner", large)
-    assert checks.uniform_start(bench).state == "failed"
+    assert seen(bench) == {"loss at start is a uniform guess's": "failed"}
 
 
 def test_a_network_that_does_not_learn_is_seen(bench):
@@ -111,8 +224,8 @@ def test_held_out_labels_that_do_not_follow_from_the_pictures_are_seen(bench):
 def test_a_run_that_does_not_repeat_is_seen(bench, monkeypatch):
     whole, seeds = checks.train.make_learner, iter((0, 1))
 
-    def other(settled, *rest):
-        return whole(dataclasses.replace(settled, seed=next(seeds)), *rest)
+    def other(settled, source, plan):
+        return whole(settled, source, dataclasses.replace(plan, seed=next(seeds)))
 
     monkeypatch.setattr(checks.train, "make_learner", other)
     assert checks.same_twice(bench).state == "warned"

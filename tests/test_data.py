@@ -89,3 +89,36 @@ def test_resize_averages_areas():
     images = np.zeros((2, 4, 4, 1), np.uint8)
     images[1, ::2] = 100
     assert data.resize(images, 2).tolist() == [[[[0], [0]], [[0], [0]]], [[[50], [50]], [[50], [50]]]]
+
+
+def test_balanced_epochs_give_every_class_its_share_and_use_every_row_before_any_again():
+    codes = np.array([0] * 40 + [1] * 8 + [2] * 3)
+    drawn = data.balanced_order(0, 5, codes)
+    assert len(drawn) == len(codes)
+    repeats, rows = np.divmod(drawn, len(codes))
+    counts = np.bincount(codes[rows])
+    assert counts.tolist() == [17, 17, 17]
+    for code in range(3):
+        times = np.bincount(rows[codes[rows] == code], minlength=len(codes))[codes == code]
+        assert times.max() - times.min() <= 1
+    assert len(set(drawn.tolist())) == len(drawn)
+    assert repeats.max() == 5
+    np.testing.assert_array_equal(drawn, data.balanced_order(0, 5, codes))
+    assert (drawn != data.balanced_order(0, 6, codes)).any()
+
+
+def test_a_row_that_comes_again_in_a_balanced_epoch_is_augmented_anew(numbered):
+    pictures, store_rows, targets = numbered
+    rows, seen = np.arange(0, 64), []
+    codes = np.array([0] * 62 + [1] * 2)
+
+    def noting(images, numbers, epoch):
+        seen.extend(numbers.tolist())
+        return images
+
+    stream = data.training(pictures, store_rows, rows, targets.__getitem__, 16, SIDE, noting, 0, 0, 4, codes)
+    batches = [(images.numpy(), numbers.numpy()) for images, _, numbers in stream]
+    numbers = np.concatenate([numbers for _, numbers in batches])
+    np.testing.assert_array_equal(np.concatenate([rows_seen(images) for images, _ in batches]), numbers)
+    assert (numbers >= 62).sum() == 32
+    assert sorted(seen) == sorted(set(seen))

@@ -49,9 +49,9 @@ def finish_fold(run: paths.Run, key: str, valid: np.ndarray, test: np.ndarray, s
 def test_auto_is_settled_by_store_problem_and_gpu(place, monkeypatch):
     assert (settled(place).model, settled(place).views, settled(place).epochs) == ("resnet10", "mirror", 20.0)
     paths.write_json(place.prepare_record, {"side": 160, "fit": "crop"})
-    monkeypatch.setattr(runs, "has_gpu", lambda: False)
+    monkeypatch.setattr(runs, "gpus", lambda: [])
     assert settled(place, minutes=3.0).model == "resnet10"
-    monkeypatch.setattr(runs, "has_gpu", lambda: True)
+    monkeypatch.setattr(runs, "gpus", lambda: ["0"])
     assert settled(place, minutes=3.0).model == "resnet18_v2"
     assert settled(place, minutes=3.0).epochs == 0.0
 
@@ -110,6 +110,38 @@ def test_out_of_fold_rows_come_back_to_their_places_and_test_rows_are_averaged(p
     assert score["score"] == pytest.approx((held.valid.argmax(1) == codes[held.valid_rows]).mean())
     assert score["rows"] == 30
     assert score["low"] <= score["score"] <= score["high"]
+
+
+def test_seeds_are_trained_per_fold_and_averaged_before_they_are_scored(place):
+    wanted = settled(place, fold="0", seeds=2, seed=7)
+    assert runs.fold_keys(place, wanted) == ["0", "0.1"]
+    assert [runs.seed_of(wanted, key) for key in ("0", "0.1")] == [7, 8]
+    assert runs.fold_keys(place, settled(place, fold="full", seeds=2)) == ["full", "full.1"]
+    run = runs.open_run(place, wanted)
+    valid, test = np.arange(0, 30, 5), np.arange(12)
+    tests = [finish_fold(run, key, valid, test, seed) for seed, key in enumerate(("0", "0.1"))]
+    score = runs.finish(place, run, wanted, 1.0)
+    held = runs.predictions(place, problem.read(place.problem), run.name)
+    parts = [paths.read_predictions(run.fold(key).valid)[1] for key in ("0", "0.1")]
+    assert held.valid_rows.tolist() == valid.tolist()
+    np.testing.assert_allclose(held.valid, np.mean(parts, axis=0))
+    np.testing.assert_allclose(held.test, np.mean(tests, axis=0), atol=1e-7)
+    assert score["rows"] == len(valid)
+    assert score["score"] == pytest.approx((held.valid.argmax(1) == valid % 3).mean())
+    assert list(score["folds"]) == ["0", "0.1"]
+    with pytest.raises(Mistake, match="seeds=0 trains nothing"):
+        settled(place, seeds=0)
+
+
+def test_first_weights_are_part_of_a_run_by_their_content(place, tmp_path):
+    other = paths.Fold(tmp_path / "there" / "fold0")
+    paths.write_text(other.weights, "one")
+    wanted = settled(place, weights=str(tmp_path / "there"))
+    first = runs.identity(place, wanted)
+    paths.write_text(other.weights, "another")
+    assert paths.difference(first, runs.identity(place, wanted)) == "first weights changed"
+    with pytest.raises(Mistake, match="holds no trained weights"):
+        runs.identity(place, settled(place, weights=str(tmp_path / "nowhere")))
 
 
 def test_a_full_run_expects_the_score_of_the_folds_with_the_same_settings(place):

@@ -9,14 +9,16 @@ from test_runs import CLASSES, place  # noqa: F401  the fixture
 from clf import config, paths, problem, runs, search
 
 
-def stored_trial(where, trial, right: float, seed: int) -> paths.Run:
-    """A whole run whose predictions are right for a share `right` of fold 0's rows."""
+def stored_trial(where, trial, right: float, seed: int, key: str = "0") -> paths.Run:
+    """A whole run whose predictions are right for a share `right` of fold 0's rows; a full one validates none."""
     run = runs.open_run(where, trial.settled)
     rows = np.arange(0, 3000, 5)
     rng = np.random.default_rng(seed)
     codes = np.where(rng.random(len(rows)) < right, rows % 3, (rows + 1) % 3)
-    paths.write_predictions(run.fold("0").valid, rows, np.eye(3, dtype=np.float32)[codes] * 0.8 + 0.2 / 3)
-    paths.write_predictions(run.fold("0").test, np.arange(12), np.full((12, 3), 1 / 3, np.float32))
+    paths.write_json(run.fold(key).plan, {"steps": 70, "steps_per_epoch": 20})
+    if key != "full":
+        paths.write_predictions(run.fold(key).valid, rows, np.eye(3, dtype=np.float32)[codes] * 0.8 + 0.2 / 3)
+    paths.write_predictions(run.fold(key).test, np.arange(12), np.full((12, 3), 1 / 3, np.float32))
     runs.finish(where, run, trial.settled, 1.0)
     return run
 
@@ -73,7 +75,17 @@ def test_for_a_loss_less_is_a_gain(wide):
     table = search.judge(wide, runs_tried)
     assert table[2]["kept"]
     assert table[2]["score"] < table[0]["score"]
-    assert search.best_run(wide, runs_tried[0][1]) == table[2]["run"]
+    assert search.best_run(wide, "0", runs_tried[0][1]) == table[2]["run"]
+
+
+def test_the_best_run_is_one_that_trained_what_was_asked_where_there_is_one(wide):
+    runs_tried = tried(wide, [0.70, 0.90, 0.70, 0.70, 0.70])
+    assert search.best_run(wide, "full", runs_tried[0][1]) == runs_tried[1][1].name
+    full = stored_trial(
+        wide, dataclasses.replace(runs_tried[0][0], settled=runs.settle(wide, config.Config(fold="full", minutes=5.0))), 0.7, 0, "full"
+    )
+    assert search.best_run(wide, "full", runs_tried[0][1]) == full.name
+    assert search.best_run(wide, "0", runs_tried[0][1]) == runs_tried[1][1].name
 
 
 def test_a_kept_change_is_written_and_06_never_overwrites_a_config_that_is_not_its_own(wide):
