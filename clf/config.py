@@ -70,7 +70,7 @@ class TrainingWords(Words):
 class Config:
     """How we train: every field is part of a run's identity."""
 
-    model: str = word("auto", "network by name; auto: by the pictures' side, and whether there is a GPU")
+    model: str = word("auto", "network by name; auto: by the pictures' side, the budget, and whether there is a GPU")
     width: float = word(1.0, "multiplies the channels of the networks that have it")
     dropout: float = word(0.0, "share of the pooled features that is dropped in training, before the head")
     drop_path: float = word(0.0, "stochastic depth: largest share of residual branches dropped, in the networks that have it")

@@ -47,9 +47,15 @@ def finish_fold(run: paths.Run, key: str, valid: np.ndarray, test: np.ndarray, s
 
 
 def test_auto_is_settled_by_store_problem_and_gpu(place, monkeypatch):
-    assert (settled(place).model, settled(place).views, settled(place).epochs) == ("resnet10", "mirror", 20.0)
-    paths.write_json(place.prepare_record, {"side": 160, "fit": "crop"})
     monkeypatch.setattr(runs, "gpus", lambda: [])
+    assert (settled(place).model, settled(place).views, settled(place).epochs) == ("airbench", "mirror", 20.0)
+    little = 0.9 * runs.ENOUGH * 30 / 60  # minutes, for the 30 rows
+    assert settled(place, minutes=little).model == "resnet10"
+    assert settled(place, minutes=2 * little).model == "airbench"
+    assert settled(place, minutes=2 * little, seeds=3).model == "resnet10"
+    paths.write_json(place.prepare_record, {"side": 64, "fit": "crop"})
+    assert settled(place).model == "resnet10"
+    paths.write_json(place.prepare_record, {"side": 160, "fit": "crop"})
     assert settled(place, minutes=3.0).model == "resnet10"
     monkeypatch.setattr(runs, "gpus", lambda: ["0"])
     assert settled(place, minutes=3.0).model == "resnet18_v2"
@@ -68,7 +74,7 @@ def test_an_unknown_fold_lists_the_choices(place):
 
 def test_the_same_command_continues_and_a_changed_line_of_code_is_a_new_run_with_the_reason(place, monkeypatch, capsys):
     first = runs.open_run(place, settled(place))
-    assert first.name.startswith("resnet10-")
+    assert first.name.startswith("airbench-")
     assert runs.open_run(place, settled(place)) == first
     assert "continues" in capsys.readouterr().out
     code = paths.code("train")
@@ -185,7 +191,7 @@ def test_predictions_for_another_problem_are_refused(place):
     place.problem.write_text(place.problem.read_text().replace('["a", "b", "c"]', '["c", "b", "a"]'))
     with pytest.raises(Mistake, match=r"trained for another problem\.toml"):
         runs.predictions(place, problem.read(place.problem), run.name)
-    with pytest.raises(Mistake, match="Whole runs: resnet10-"):
+    with pytest.raises(Mistake, match="Whole runs: airbench-"):
         runs.predictions(place, problem.read(place.problem), "resnet10-none")
 
 
