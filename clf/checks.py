@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from clf import augment, data, folds, images, learn, metrics, paths, store, tables, train
+from clf import augment, data, folds, images, learn, metrics, models, paths, store, tables, train
 from clf.config import Config
 from clf.train import Material
 
@@ -52,7 +52,8 @@ def bench(place: paths.Place, settled: Config, side: int, size: int) -> Bench:
     every, _ = folds.rows(source.folds, "0")
     rows, held_out = (folds.sample(source.folds, round(size * len(part) / len(source.folds)), part) for part in folds.rows(source.folds, "0"))
     settled = dataclasses.replace(settled, batch_size=max(1, min(train.batch_size(settled, len(every)), len(rows) // 4)))
-    return Bench(place, settled, source, rows, held_out, train.make_plan(settled, source, len(rows), 1000))
+    plan = train.fitting(settled, source, rows, 1000, print).plan if models.gpu_count() else train.make_plan(settled, source, len(rows), 1000)
+    return Bench(place, settled, source, rows, held_out, plan)
 
 
 # -- the checks, each (bench, …) -> Check ------------------------------------------------------------------------------------------------

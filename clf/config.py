@@ -10,6 +10,7 @@ import dataclasses
 import difflib
 import errno
 import inspect
+import math
 import os
 import re
 import sys
@@ -47,9 +48,9 @@ class Paused(Exception):
     """Work that stopped cleanly before its end because its time was up; `command` prints why and exits with 75 (try again later)."""
 
 
-def word(default: Any, meaning: str) -> Any:
-    """A dataclass field with its help text."""
-    return dataclasses.field(default=default, metadata={"help": meaning})
+def word(default: Any, meaning: str, low: float = -math.inf, high: float = math.inf) -> Any:
+    """A dataclass field with its help text and, for a number, its smallest and largest value."""
+    return dataclasses.field(default=default, metadata={"help": meaning, "low": low, "high": high})
 
 
 @dataclass(frozen=True)
@@ -71,35 +72,35 @@ class Config:
     """How we train: every field is part of a run's identity."""
 
     model: str = word("auto", "network by name; auto: by the pictures' side, the budget, and whether there is a GPU")
-    width: float = word(1.0, "multiplies the channels of the networks that have it")
-    dropout: float = word(0.0, "share of the pooled features that is dropped in training, before the head")
-    drop_path: float = word(0.0, "stochastic depth: largest share of residual branches dropped, in the networks that have it")
+    width: float = word(1.0, "multiplies the channels of the networks that have it", 0.05, 16)
+    dropout: float = word(0.0, "share of the pooled features that is dropped in training, before the head", 0, 0.95)
+    drop_path: float = word(0.0, "stochastic depth: largest share of residual branches dropped, in the networks that have it", 0, 0.95)
     weights: str = word("", "first weights: imagenet, or the folder of a run (of any competition) or a .keras file; empty: random")
-    freeze: float = word(0.1, "with weights=: share of the steps that train the new head alone")
-    layer_decay: float = word(0.7, "with weights=: rate of a group of layers over that of the group above it")
-    image_size: int = word(0, "side in px that the network sees; 0: by the network, at most the store's side")
+    freeze: float = word(0.1, "with weights=: share of the steps that train the new head alone", 0, 1)
+    layer_decay: float = word(0.7, "with weights=: rate of a group of layers over that of the group above it", 0.01, 1)
+    image_size: int = word(0, "side in px that the network sees; 0: by the network, at most the store's side", 0)
     fold: str = word("0", "one fold's number, all, or full (every row, nothing validated)")
-    seeds: int = word(1, "trainings per fold, from seed= upwards, whose predictions are averaged")
-    epochs: float = word(0.0, "passes over the training rows; 0: as many as minutes= allows, for fold=full as many as the folds took, else 20")
-    minutes: float = word(0.0, "wall time of the whole command, start, validation and prediction included; 0: epochs= decides")
-    batch_size: int = word(0, "pictures per step; 0: by the number of rows")
-    accumulate: int = word(0, "parts that a batch is computed in, their gradients added up; 0: one, more where the memory is short")
+    seeds: int = word(1, "trainings per fold, from seed= upwards, whose predictions are averaged", 1)
+    epochs: float = word(0.0, "passes over the training rows; 0: as many as minutes= allows, for fold=full as many as the folds took, else 20", 0)
+    minutes: float = word(0.0, "wall time of the whole command, start, validation and prediction included; 0: epochs= decides", 0)
+    batch_size: int = word(0, "pictures per step; 0: by the number of rows", 0)
+    accumulate: int = word(0, "parts that a batch is computed in, their gradients added up; 0: one, more where the memory is short", 0)
     optimizer: str = word("auto", "by name; auto: the network's own")
     schedule: str = word("one_cycle", "of the learning rate, by name")
-    learning_rate: float = word(0.0, "peak of the schedule for batches of 128 (scaled with the batch); 0: the network's own")
-    weight_decay: float = word(0.0005, "decoupled decay of kernels (times the rate, per step); not of norms and biases")
-    clip: float = word(0.0, "largest norm of all gradients together; 0: no clipping")
+    learning_rate: float = word(0.0, "peak of the schedule for batches of 128 (scaled with the batch); 0: the network's own", 0)
+    weight_decay: float = word(0.0005, "decoupled decay of kernels (times the rate, per step); not of norms and biases", 0)
+    clip: float = word(0.0, "largest norm of all gradients together; 0: no clipping", 0)
     loss: str = word("auto", "by name; auto: by the problem's kind")
     balance: str = word("none", "of rare classes: none, weights (in the loss), sampling (in the batches) or logits (adjusted in the loss)")
-    label_smoothing: float = word(0.1, "share of each target spread over all classes")
-    ema: float = word(0.1, "horizon of the weights' moving average, as a share of the run; 0: none")
-    average: float = word(0.0, "share of the last steps whose weights are averaged evenly, in place of ema=; 0: none")
+    label_smoothing: float = word(0.1, "share of each target spread over all classes", 0, 0.99)
+    ema: float = word(0.1, "horizon of the weights' moving average, as a share of the run; 0: none", 0, 1)
+    average: float = word(0.0, "share of the last steps whose weights are averaged evenly, in place of ema=; 0: none", 0, 1)
     augment: str = word("light", "set of augmentations by name, or operations joined by +")
     mix: str = word("none", "mixing of pictures within a batch by name")
     views: str = word("auto", "test-time views by name; auto: mirrored where the problem allows it")
     precision: str = word("auto", "float32, mixed_float16 or mixed_bfloat16; auto: half precision where the device is faster with it")
     xla: str = word("auto", "true or false: compile the step with XLA; auto: on one GPU, where a measured step is faster")
-    seed: int = word(0, "of initial weights, order and augmentation")
+    seed: int = word(0, "of initial weights, order and augmentation", 0)
 
 
 def fields(kind: type) -> dict[str, dataclasses.Field]:
@@ -109,16 +110,22 @@ def fields(kind: type) -> dict[str, dataclasses.Field]:
 def set_typed(kind: type, name: str, text: Any) -> Any:
     """The text as the field's type; text fields are taken literally (`0012` and `null` stay text).
 
-    Raises Mistake with the value and the type that is wanted.
+    Raises Mistake with the value and the type or range that is wanted.
     """
     node = OmegaConf.structured(kind)
     OmegaConf.set_readonly(node, False)  # a frozen dataclass gives a read-only node
     try:
         OmegaConf.update(node, name, text)
-        return getattr(node, name)
+        value = getattr(node, name)
     except OmegaConfBaseException:
         wanted = {int: "a whole number", float: "a number", bool: "true or false"}.get(fields(kind)[name].type, "text")
         raise Mistake(f"{name}={text} is not {wanted}: {fields(kind)[name].metadata['help']}.") from None
+    limits = fields(kind)[name].metadata
+    # Written so that a value that is no number (nan) is refused, too.
+    if isinstance(value, int | float) and not limits["low"] <= value <= limits["high"]:
+        upwards = f"{limits['low']:g} or more" if limits["high"] == math.inf else f"{limits['low']:g} to {limits['high']:g}"
+        raise Mistake(f"{name}={text} is out of range, it is {upwards}: {limits['help']}.")
+    return value
 
 
 def unknown_word(name: str, known: list[str], where: str) -> Mistake:

@@ -49,14 +49,15 @@ def train(place: paths.Place, run: paths.Run, keys: list[str], end: float | None
 def _start(place, run, key: str, device: str | None, seconds: float | None, pause_at: float | None, quiet: bool) -> subprocess.Popen:
     pause = None if pause_at is None else pause_at - time.monotonic()
     task = {"competition": place.competition, "run": run.name, "key": key, "seconds": seconds, "pause": pause}
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    path = os.pathsep.join(filter(None, (str(paths.CHECKOUT), os.environ.get("PYTHONPATH"))))
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": path}
     if device is not None:
         environment["CUDA_VISIBLE_DEVICES"] = device
     if quiet:
         environment["TQDM_DISABLE"] = "1"  # bars of several processes would overwrite each other
     # A session of its own: the terminal's Ctrl-C reaches this process alone, which hands it on once. The pipe ends when this process does.
     command = [sys.executable, "-m", "clf.train", json.dumps(task)]
-    return subprocess.Popen(command, cwd=paths.CHECKOUT, env=environment, stdin=subprocess.PIPE, start_new_session=True)
+    return subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, start_new_session=True)
 
 
 def _stop(running: dict) -> None:

@@ -49,8 +49,6 @@ def settle(place: paths.Place, wanted: Config) -> Config:
             f"image_size={wanted.image_size} is above the store's side of {side} px: pack a larger one first with "
             f"`make prepare COMPETITION={place.competition} side={wanted.image_size}`."
         )
-    if wanted.seeds < 1:
-        raise Mistake(f"seeds={wanted.seeds} trains nothing: 1 or more.")
     known = folds.keys(tables.read(place.folds))
     if wanted.fold not in (*known, "all", "full"):
         raise Mistake(f"fold={wanted.fold} is none of {', '.join(known)}, all, full.")

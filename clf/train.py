@@ -147,7 +147,8 @@ def make_learner(settled: Config, source: Material, plan: learn.Plan, say: Calla
             rates=[settled.layer_decay**group for group in groups] if settled.weights else None,
             memory=tf.Variable(0.0, trainable=False) if averaged else None,
         )
-    prior = np.bincount(source.codes, minlength=len(question.classes)) / len(source.codes)
+    seen = source.codes[source.folds.fold != folds.HOLDOUT]
+    prior = np.bincount(seen, minlength=len(question.classes)) / len(seen)
     return learn.Learner(
         model,
         plan,

@@ -18,9 +18,9 @@ from clf import config, folds, paths, problem, store, tables
 
 @dataclass(frozen=True)
 class Words(config.Words):
-    side: int = config.word(0, "side in px of the stored pictures; 0: by problem.toml")
+    side: int = config.word(0, "side in px of the stored pictures; 0: by problem.toml", 0)
     fit: str = config.word("", "from rectangle to square: squash, crop or pad; empty: by problem.toml")
-    holdout: float = config.word(0.0, "share of the training rows that is locked: nothing reads it but 07, which scores it")
+    holdout: float = config.word(0.0, "share of the training rows that is locked: nothing reads it but 07, which scores it", 0, 0.5)
 
 
 def main(words: Words) -> None:

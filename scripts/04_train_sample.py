@@ -19,8 +19,8 @@ from clf import config, paths, runs
 
 @dataclass(frozen=True)
 class Words(config.TrainingWords):
-    sample: int = config.word(2000, "rows of the nested sample")
-    seconds: float = config.word(15.0, "of the short training")
+    sample: int = config.word(2000, "rows of the nested sample", 8)
+    seconds: float = config.word(15.0, "of the short training", 0)
 
 
 def main(words: Words, wanted: config.Config) -> None:

@@ -19,7 +19,7 @@ from clf import config, paths, runs
 @dataclass(frozen=True)
 class Words(config.TrainingWords):
     run: str = config.word("", "name of the run; empty: network and four digits of its identity")
-    deadline: float = config.word(0.0, "minutes after which the command has stopped where it, or a copy of the folder, continues; 0: none")
+    deadline: float = config.word(0.0, "minutes after which the command has stopped where it, or a copy of the folder, continues; 0: none", 0)
 
 
 def main(words: Words, wanted: config.Config) -> None:

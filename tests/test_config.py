@@ -21,6 +21,15 @@ def test_a_wrong_type_names_the_value_and_what_is_wanted(name, text):
         config.set_typed(Config, name, text)
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "range"),
+    [("seeds", "0", "1 or more"), ("minutes", "-3", "0 or more"), ("dropout", "1.5", "0 to 0.95"), ("minutes", "nan", "0 or more")],
+)
+def test_a_number_out_of_range_names_the_range(name, text, range):
+    with pytest.raises(Mistake, match=f"{name}={text} is out of range, it is {range}"):
+        config.set_typed(Config, name, text)
+
+
 def test_words_beat_config_toml_beats_defaults(scratch, capsys):
     place = paths.Place("x")
     paths.write_text(place.config, 'epochs = 3\nmodel = "resnet10"  # mine\n')
