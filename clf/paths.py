@@ -305,7 +305,7 @@ class Place:
         return [path for path in everything if path.exists()]
 
 
-def first_weights() -> Path:
+def imagenet() -> Path:
     """Where ImageNet weights lie that were put there by hand, for all competitions."""
     return work() / "data" / "weights"
 

@@ -87,7 +87,7 @@ def identity(place: paths.Place, settled: Config) -> dict:
     packed = paths.read_json(place.packed(store_side(place)).record) or {}
     return {
         **dataclasses.asdict(settled),
-        **first_weights(settled),
+        **hash_of_weights(settled),
         "problem.toml": problem.hash(problem.read(place.problem)),
         **{path.name: paths.hash_file(path) for path in (place.train, place.test, place.pictures, place.folds)},
         "store": paths.hash_text(str(packed.get("made_from"))),
@@ -95,7 +95,7 @@ def identity(place: paths.Place, settled: Config) -> dict:
     }
 
 
-def first_weights(settled: Config) -> dict[str, str]:
+def hash_of_weights(settled: Config) -> dict[str, str]:
     """The hash of what `weights=` points to. Raises Mistake where nothing is there."""
     if settled.weights in ("", "imagenet"):
         return {}

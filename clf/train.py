@@ -135,7 +135,7 @@ def make_learner(settled: Config, source: Material, plan: learn.Plan, say: Calla
         outputs = losses.outputs(question.kind, len(question.classes))
         model = models.build(settled.model, plan.side, source.pictures.shape[3], outputs, settled.width, settled.dropout, settled.drop_path)
         if settled.weights:
-            say(models.start_from(model, settled.weights, paths.first_weights()))
+            say(models.start_from(model, settled.weights, paths.imagenet()))
         groups = models.groups(model)
         schedule = optim.Schedule(plan.learning_rate * plan.batch_size / 128, settled.schedule)
         optimizer = optim.build(
