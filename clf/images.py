@@ -1,15 +1,13 @@
-"""Any picture → uint8 [H,W,C], or the reason why not; what a whole set of pictures looks like; duplicates.
+"""Many pictures, decoded on all cores: a stream of them, what the whole set looks like, and how deep ones become 8 bits.
 
-A picture's name is its path below `raw/`; data row 17 (0-based) of a table of pixels is called `train.csv#17`. Decoding is the same for
-train and test: EXIF orientation is applied, transparency lies on white, 16-bit grey is divided by 257. What cannot be decoded whole is
-`Unreadable`: half a picture is never returned.
+A picture's name is its path below `raw/`; `train.csv#17` is the 17th (0-based) picture of a container (`containers`); names joined with
+`|` are the channels of one picture. How one file is decoded, the same for train and test, is `decoders`' matter.
 """
 
 import collections
-import hashlib
-import io
+import functools
+import mmap
 import os
-import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,101 +16,24 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-import pandas as pd
-from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
-from clf import config
+from clf import config, containers, decoders
+from clf.containers import pixel_columns
+from clf.decoders import Large, Limits, Loaded, Unreadable, decode, expose
 
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".ppm", ".pgm", ".jp2", ".tif", ".tiff")  # the better source first
-MOST_PIXELS = 250_000_000  # one decoded picture: 750 MB
+__all__ = ["Inspection", "Unreadable", "decode", "fit", "inspect", "measure_window", "pixel_columns", "stream", "visible"]
+
+EXTENSIONS = (  # the better source first
+    *(".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".ppm", ".pgm", ".jp2", ".tif", ".tiff"),
+    *(".npy", ".dcm", ".dicom"),
+)
 THUMBNAIL = 16  # px
-PIXEL_COLUMN = re.compile(r"\s*(pixel|pix|px)?[ _.-]?\d+(x\d+)?\s*", re.IGNORECASE)
-PIXEL_TEXT = "pixels"  # a column that holds all values of a row, parted by blanks
-CHUNK_ROWS = 2000  # of a table of pixels
 BATCH_BYTES, BATCH_FILES = 500_000, 64
-
-Image.MAX_IMAGE_PIXELS = None  # replaced by MOST_PIXELS, which counts after a JPEG's scaled decoding
-ImageFile.LOAD_TRUNCATED_IMAGES = False
-
-
-class Unreadable(Exception):
-    """No picture can be had; `str()` is the reason, for `quarantine.csv`."""
-
-
-class Loaded(NamedTuple):
-    """One decoded picture and what its file said of it; height and width in px before any scaled decoding, upright."""
-
-    picture: np.ndarray
-    format: str
-    height: int
-    width: int
-    digest: int  # 63-bit hash of the file's content
-
-
-# -- one picture -------------------------------------------------------------------------------------------------------------------
-
-
-def decode(content: bytes, at_least: int = 0) -> np.ndarray:
-    """The bytes of a picture file → uint8 [H,W,1|3].
-
-    A JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, its short side never below `at_least` px; 0: full size. Raises Unreadable.
-    """
-    return _load(content, at_least).picture
-
-
-def _load(content: bytes, at_least: int) -> Loaded:
-    if not content:
-        raise Unreadable("empty file (0 bytes)")
-    try:
-        with Image.open(io.BytesIO(content)) as image:
-            size, form = image.size, f"{image.format} {image.mode}"
-            if at_least:
-                image.draft(None, (at_least, at_least))
-            if image.width * image.height > MOST_PIXELS:
-                raise Unreadable(f"{size[0]} × {size[1]} px is more than the {MOST_PIXELS / 1e6:.0f} million that are decoded")
-            image.load()
-            upright = _upright(image)
-            picture = _as_array(upright)
-    except UnidentifiedImageError:
-        raise Unreadable(f"no picture: the file begins with {content[:12]!r}") from None
-    except Unreadable:
-        raise
-    except Exception as error:  # the decoders raise many kinds on damaged files (OSError, SyntaxError, ValueError, zlib.error …)
-        raise Unreadable(f"damaged: {str(error) or type(error).__name__}") from None
-    turned = (upright.width < upright.height) != (image.width < image.height)
-    width, height = reversed(size) if turned else size
-    return Loaded(picture, form, height, width, _digest(content))
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # a damaged EXIF block says nothing of the picture
-        return image
-
-
-def _as_array(image: Image.Image) -> np.ndarray:
-    """uint8 [H,W,1] for grey modes, else [H,W,3]."""
-    if image.mode.startswith("I"):  # 16 bit, or 32 that hold 16
-        array = (np.clip(np.asarray(image).astype(np.int64), 0, 65535) // 257).astype(np.uint8)
-    elif image.mode == "F":
-        array = np.nan_to_num(np.asarray(image, np.float32))
-        array = np.clip(array * (255 if array.max() <= 1 else 1), 0, 255).astype(np.uint8)
-    elif image.mode in ("1", "L"):
-        array = np.asarray(image.convert("L"))
-    elif image.has_transparency_data:
-        layer = image.convert("RGBA")
-        flat = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
-        array = np.asarray(flat.convert("L" if image.mode in ("LA", "La") else "RGB"))
-    else:
-        array = np.asarray(image.convert("RGB"))
-    return np.ascontiguousarray(array.reshape(*array.shape[:2], -1))
-
-
-def _digest(content: bytes) -> int:
-    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big") >> 1
+MAPPED_BYTES = 8_000_000  # larger files are mapped: their pages can be dropped, what is read cannot
+LARGE_BYTES = 100_000_000  # a decoded picture; larger ones are decoded one at a time
+HELD_BYTES = 32_000_000  # of decoded pictures, after which a thread stops until they are taken
+WINDOW_PICTURES, WINDOW_VALUES = 200, 20_000  # looked at for a window: pictures, values of each channel of a picture
+WINDOW_PERCENTILES = (0.5, 99.5)
 
 
 def fit(picture: np.ndarray, side: int, how: str) -> np.ndarray:
@@ -129,121 +50,206 @@ def fit(picture: np.ndarray, side: int, how: str) -> np.ndarray:
         top, left = (len(square) - height) // 2, (len(square) - width) // 2
         square[top : top + height, left : left + width] = picture
         picture = square
-    if picture.shape[:2] == (side, side):
+    return _resize(picture, side, side)
+
+
+def _resize(picture: np.ndarray, height: int, width: int) -> np.ndarray:
+    """[H,W,C] of uint8, uint16 or float32 → [height,width,C]"""
+    if picture.shape[:2] == (height, width):
         return np.ascontiguousarray(picture)
-    shrinks = picture.shape[0] > side or picture.shape[1] > side
-    resized = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-    return resized.reshape(side, side, channels)
+    if picture.shape[2] > 4:  # more than OpenCV resizes at once
+        parts = [picture[:, :, start : start + 4] for start in range(0, picture.shape[2], 4)]
+        return np.concatenate([_resize(part, height, width) for part in parts], axis=2)
+    shrinks = picture.shape[0] > height or picture.shape[1] > width
+    resized = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return resized.reshape(height, width, -1)
+
+
+def visible(picture: np.ndarray) -> np.ndarray:
+    """uint8 [H,W,C] → [H,W,1|3], to be shown: of two channels the third is their mean, of four and more the first three are shown."""
+    if picture.shape[2] == 2:
+        mean = (picture.sum(axis=2, keepdims=True, dtype=np.uint16) // 2).astype(np.uint8)
+        return np.concatenate([picture, mean], axis=2)
+    return picture if picture.shape[2] == 1 else picture[:, :, :3]
 
 
 # -- many pictures -----------------------------------------------------------------------------------------------------------------
 
 
-def stream(raw: Path, names: Sequence[str], at_least: int = 0) -> Iterator[tuple[int, np.ndarray | Unreadable]]:
-    """Each position of `names` once, in any order, with its picture (see `decode`) or the reason why there is none.
+def stream(
+    raw: Path,
+    names: Sequence[str],
+    at_least: int = 0,
+    window: Sequence[str] = (),
+    change: Callable[[np.ndarray], np.ndarray] = lambda picture: picture,
+) -> Iterator[tuple[int, np.ndarray | Unreadable]]:
+    """Each position of `names` once, in any order, with its picture, uint8 [H,W,C], or the reason why there is none.
 
-    Decodes on all cores; a bounded number of pictures is in memory, at any number of names.
+    Decodes on all cores; a bounded number of pictures is in memory, at any number of names. `at_least` and `window`: see
+    `decoders.decode` and `decoders.expose`. `change` makes of each picture what is wanted of it, on the thread that has decoded it.
     """
-    return _each(raw, names, at_least, lambda loaded: loaded.picture)
+    return _each(raw, names, at_least, lambda loaded: change(expose(loaded.array, window)))
+
+
+class Source(NamedTuple):
+    """One picture to be had."""
+
+    positions: list[int]  # among the names
+    size: int  # bytes, before decoding
+    load: Callable[[Limits], Loaded]
 
 
 def _each(raw: Path, names: Sequence[str], at_least: int, reduce: Callable[[Loaded], Any]) -> Iterator[tuple[int, Any]]:
-    """`stream` with a function that runs beside the decoding, on the same thread."""
-    files, rows = [], collections.defaultdict(dict)
-    for position, name in enumerate(names):
-        table, mark, row = name.rpartition("#")
-        if mark and row.isdigit() and table.lower().endswith(".csv"):
-            rows[table].setdefault(int(row), []).append(position)
-        else:
-            files.append(position)
-    for table, wanted in rows.items():
-        yield from _pixel_rows(raw / table, wanted, reduce)
+    """`stream` with what `reduce` makes of each picture, on the thread that has decoded it.
 
-    def work(position: int) -> Any:
+    Pictures of more than LARGE_BYTES end a thread's batch and are decoded here, so that only one of them is in memory.
+    """
+
+    def attempt(source: Source, memory: int | None) -> Any:
         try:
-            return reduce(_load((raw / names[position]).read_bytes(), at_least))
+            return reduce(source.load(Limits(at_least, memory)))
         except Unreadable as reason:
             return reason
         except OSError as error:
             return Unreadable(f"cannot be opened: {error.strerror}")
 
+    def work(batch: list[Source]) -> tuple[list[tuple[Source, Any]], list[Source]]:
+        """What was done, and what is left of the batch."""
+        done, held = [], 0
+        for number, source in enumerate(batch):
+            try:
+                done.append((source, attempt(source, LARGE_BYTES)))
+            except Large:
+                return done, batch[number:]
+            held += getattr(done[-1][1], "nbytes", 0)
+            if held > HELD_BYTES:
+                return done, batch[number + 1 :]
+        return done, []
+
+    def finish(done: list[tuple[Source, Any]], left: list[Source]) -> Iterator[tuple[int, Any]]:
+        while True:
+            for source, found in done:
+                for position in source.positions:
+                    yield position, found
+            if not left:
+                return
+            done = found = None  # the last large picture goes before the next one comes
+            done, left = [(left[0], attempt(left[0], None))], left[1:]
+
     workers = os.cpu_count() or 1
     with ThreadPoolExecutor(workers) as pool:
         running = collections.deque()
-        for batch in _batches(raw, names, files):
-            running.append((batch, pool.submit(lambda batch: [work(position) for position in batch], batch)))
+        for batch in _batches(_sources(raw, names)):
+            running.append(pool.submit(work, batch))
             if len(running) >= 3 * workers:
-                first, future = running.popleft()
-                yield from zip(first, future.result(), strict=True)
-        for batch, future in running:
-            yield from zip(batch, future.result(), strict=True)
+                yield from finish(*running.popleft().result())
+        while running:
+            yield from finish(*running.popleft().result())
 
 
-def _batches(raw: Path, names: Sequence[str], positions: list[int]) -> Iterator[list[int]]:
+def _batches(sources: Iterator[Source]) -> Iterator[list[Source]]:
     """Small files share a task, as handing over costs as much as decoding them; a large one has its own."""
     batch, size = [], 0
-    for position in positions:
-        try:
-            more = os.path.getsize(raw / names[position])
-        except OSError:
-            more = 0
-        if batch and (size + more > BATCH_BYTES or len(batch) >= BATCH_FILES):
+    for source in sources:
+        if batch and (size + source.size > BATCH_BYTES or len(batch) >= BATCH_FILES):
             yield batch
             batch, size = [], 0
-        batch.append(position)
-        size += more
+        batch.append(source)
+        size += source.size
     if batch:
         yield batch
 
 
-def pixel_columns(header: Sequence[str]) -> list[str]:
-    """The columns of a table that hold pixels: `pixel0 …` or plain numbers (64 at least, a square number), or one column `pixels`."""
-    found = [name for name in header if PIXEL_COLUMN.fullmatch(name)]
-    if len(found) >= 64 and int(len(found) ** 0.5) ** 2 == len(found):
-        return found
-    return [name for name in header if name.strip().lower() == PIXEL_TEXT]
+def _sources(raw: Path, names: Sequence[str]) -> Iterator[Source]:
+    """The pictures of each container in one pass, then all other files."""
+    files, rows = [], collections.defaultdict(dict)
+    for position, name in enumerate(names):
+        if place := containers.split_name(name):
+            rows[place[0]].setdefault(place[1], []).append(position)
+        else:
+            files.append(position)
+    for container, wanted in rows.items():
+        suffix = container.rpartition(".")[2].upper()
+        for row, picture in containers.read(raw / container, set(wanted)):
+            size = len(picture) if isinstance(picture, bytes) else getattr(picture, "nbytes", 0)
+            yield Source(wanted[row], size, functools.partial(_take, picture, "table" if suffix == "CSV" else suffix))
+    for position in files:
+        parts = names[position].split("|")
+        paths = [os.path.join(raw, part) for part in parts]
+        try:
+            size = sum(os.path.getsize(path) for path in paths)
+        except OSError:
+            size = 0
+        load = functools.partial(_load_file, paths[0], size) if len(paths) == 1 else functools.partial(_load_channels, parts, paths)
+        yield Source([position], size, load)
 
 
-def _pixel_rows(path: Path, wanted: dict[int, list[int]], reduce: Callable[[Loaded], Any]) -> Iterator[tuple[int, Any]]:
-    """Rows of a table of pixels, read in chunks. Values 0..1 are taken times 255."""
-    columns = pixel_columns(list(pd.read_csv(path, nrows=0).columns))
-    scale = None
-    for chunk in pd.read_csv(path, usecols=columns, chunksize=CHUNK_ROWS):
-        values = _pixel_values(chunk[columns])
-        if scale is None:
-            scale = 255.0 if 0 < np.nanmax(values) <= 1 else 1.0
-        for row in set(range(chunk.index[0], chunk.index[-1] + 1)) & wanted.keys():
-            loaded = _pixel_row(values[row - chunk.index[0]] * scale)
-            for position in wanted[row]:
-                yield position, loaded if isinstance(loaded, Unreadable) else reduce(loaded)
-        wanted = {row: positions for row, positions in wanted.items() if row > chunk.index[-1]}
-        if not wanted:
-            return
-    for positions in wanted.values():
-        for position in positions:
-            yield position, Unreadable("the table has no such row")
+def _take(picture: containers.Picture, container: str, limits: Limits) -> Loaded:
+    if isinstance(picture, Unreadable):
+        raise picture
+    return decoders.load(picture, limits) if isinstance(picture, bytes) else decoders.of_array(picture, container)
 
 
-def _pixel_values(chunk: pd.DataFrame) -> np.ndarray:
-    """float32 [rows, side²]; NaN where a cell holds no number or a row has another length."""
-    if chunk.shape[1] > 1:
-        texts = chunk.select_dtypes(exclude="number").columns
-        if len(texts):
-            chunk = chunk.assign(**{name: pd.to_numeric(chunk[name], errors="coerce") for name in texts})
-        return chunk.to_numpy(np.float32)
-    rows = [np.array([float(word) for word in str(text).split()], np.float32) for text in chunk.iloc[:, 0]]
-    size = max(len(row) for row in rows)
-    return np.stack([row if len(row) == size else np.full(size, np.nan, np.float32) for row in rows])
+def _load_file(path: str, size: int, limits: Limits) -> Loaded:
+    with open(path, "rb", buffering=0) as file:
+        return decoders.load(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size > MAPPED_BYTES else file.read(), limits)
 
 
-def _pixel_row(values: np.ndarray) -> Loaded | Unreadable:
-    side = int(len(values) ** 0.5)
-    if side * side != len(values):
-        return Unreadable(f"{len(values)} pixels are no square")
-    if np.isnan(values).any():
-        return Unreadable(f"{np.isnan(values).sum()} of {len(values)} pixels are no number")
-    picture = np.clip(values, 0, 255).astype(np.uint8).reshape(side, side, 1)
-    return Loaded(picture, "table L", side, side, _digest(picture.tobytes()))
+def _load_channels(names: list[str], paths: list[str], limits: Limits) -> Loaded:
+    """Each file made grey, in the size of the first, one channel each; of one depth, or all float32. The limits hold for each file."""
+    found = []
+    for name, path in zip(names, paths, strict=True):
+        try:
+            found.append(_load_file(path, os.path.getsize(path), limits))
+        except Unreadable as reason:
+            raise Unreadable(f"{name}: {reason}") from None
+        except OSError as error:
+            raise Unreadable(f"{name} cannot be opened: {error.strerror}") from None
+    first = found[0]
+    if len(found) > decoders.MOST_CHANNELS:
+        raise Unreadable(f"{len(found)} channels are more than {decoders.MOST_CHANNELS}")
+    kinds = {loaded.array.dtype for loaded in found}
+    kind = kinds.pop() if len(kinds) == 1 and kinds <= {np.dtype(np.uint8), np.dtype(np.uint16)} else np.dtype(np.float32)
+    channels = [_resize(decoders.as_grey(loaded.array).astype(kind, copy=False), *first.array.shape[:2]) for loaded in found]
+    digest = decoders.digest(np.array([loaded.digest for loaded in found]).tobytes())
+    return first._replace(array=np.concatenate(channels, axis=2), format=f"{len(found)} × {first.format}", digest=digest)
+
+
+# -- deep pictures -----------------------------------------------------------------------------------------------------------------
+
+
+def measure_window(raw: Path, names: Sequence[str]) -> tuple[str, ...]:
+    """What `window` maps to 0..255 in the pictures of a competition: "low high" of each channel; () where all have 8 bits.
+
+    low and high are the 0.5 and 99.5 percentile of the deep ones among 200 pictures, evenly spaced among the names. Whole numbers of
+    any type that all fit into 8 bits count as 8 bits, save 16-bit files, which may be dark.
+    """
+    chosen = np.unique(np.linspace(0, len(names) - 1, min(len(names), WINDOW_PICTURES)).astype(int))
+    sampled = _each(raw, [names[number] for number in chosen], 2 * THUMBNAIL, _sample)
+    samples = [values for _, values in sampled if not isinstance(values, Unreadable) and values.dtype != np.uint8]
+    if all(_fits_8_bits(values) for values in samples):
+        return ()
+    found = []
+    for channel in range(max(values.shape[1] for values in samples)):
+        values = np.concatenate([values[:, channel].astype(np.float64) for values in samples if values.shape[1] > channel])
+        values = values[np.isfinite(values)]
+        low, high = np.percentile(values, WINDOW_PERCENTILES) if len(values) else (0, 0)
+        if low == high:  # nearly all of it is background
+            low, high = values.min(initial=low), values.max(initial=high)
+        found.append(f"{low:.6g} {high:.6g}")
+    return tuple(found)
+
+
+def _sample(loaded: Loaded) -> np.ndarray:
+    """[values, C] of the picture's own depth; drawn at random, as equal steps could fall on one column again and again."""
+    values = loaded.array.reshape(-1, loaded.array.shape[2])
+    if values.dtype == np.uint8 or len(values) <= WINDOW_VALUES:
+        return values[:WINDOW_VALUES].copy()
+    return values[np.random.default_rng(0).integers(0, len(values), WINDOW_VALUES)]
+
+
+def _fits_8_bits(values: np.ndarray) -> bool:
+    return values.dtype.kind in "iu" and values.dtype != np.uint16 and values.min() >= 0 and values.max() <= 255
 
 
 # -- a set of pictures at a glance -------------------------------------------------------------------------------------------------
@@ -257,7 +263,8 @@ class Inspection:
     widths: np.ndarray  # int32 [N], px
     formats: np.ndarray  # text [N]: "JPEG RGB"
     colour: np.ndarray  # bool [N]: not all pixels are grey
-    thumbnails: np.ndarray  # uint8 [N,16,16,3], proportions not kept
+    bands: np.ndarray  # int8 [N]: channels of the decoded picture, 1 to 8
+    thumbnails: np.ndarray  # uint8 [N,16,16,3], proportions not kept, of more channels than three as `visible` shows them
     digests: np.ndarray  # int64 [N], of the files' content
     reasons: dict[int, str]
 
@@ -268,13 +275,13 @@ class Inspection:
         found[list(self.reasons)] = False
         return found
 
-    def take(self, rows: np.ndarray) -> "Inspection":
-        """The rows that a bool [N] or int array names; readable ones only."""
-        arrays = (self.heights, self.widths, self.formats, self.colour, self.thumbnails, self.digests)
+    def take(self, rows: np.ndarray | slice) -> "Inspection":
+        """The rows that a bool [N] or int array names, as a copy, or a slice, without; readable ones only."""
+        arrays = (self.heights, self.widths, self.formats, self.colour, self.bands, self.thumbnails, self.digests)
         return Inspection(*(array[rows] for array in arrays), reasons={})
 
 
-def inspect(raw: Path, names: Sequence[str]) -> Inspection:
+def inspect(raw: Path, names: Sequence[str], window: Sequence[str] = ()) -> Inspection:
     """Decodes every picture once, wholly but at reduced scale; 0.8 kB a picture stay in memory."""
     count = len(names)
     found = Inspection(
@@ -282,95 +289,25 @@ def inspect(raw: Path, names: Sequence[str]) -> Inspection:
         widths=np.zeros(count, np.int32),
         formats=np.full(count, "", object),
         colour=np.zeros(count, bool),
+        bands=np.zeros(count, np.int8),
         thumbnails=np.zeros((count, THUMBNAIL, THUMBNAIL, 3), np.uint8),
         digests=np.zeros(count, np.int64),
         reasons={},
     )
-    glances = _each(raw, names, 2 * THUMBNAIL, _glance)
+    glances = _each(raw, names, 2 * THUMBNAIL, lambda loaded: _glance(loaded, window))
     for position, glance in config.progress(glances, desc="reading pictures", total=count, unit=" pictures"):
         if isinstance(glance, Unreadable):
             found.reasons[position] = str(glance)
         else:
             found.heights[position], found.widths[position], found.formats[position] = glance[:3]
-            found.colour[position], found.thumbnails[position], found.digests[position] = glance[3:]
+            found.colour[position], found.bands[position], found.thumbnails[position], found.digests[position] = glance[3:]
     return found
 
 
-def _glance(loaded: Loaded) -> tuple:
-    small = fit(loaded.picture, THUMBNAIL, "squash").astype(np.int16)
+def _glance(loaded: Loaded, window: Sequence[str] = ()) -> tuple:
+    small = _resize(expose(loaded.array, window), THUMBNAIL, THUMBNAIL)
+    bands = small.shape[2]
     # JPEG stores colour in blocks: grey pictures come back with differences of a few units
-    colour = small.shape[2] == 3 and int(np.ptp(small, axis=2).max()) > 8
-    return loaded.height, loaded.width, loaded.format, colour, small.astype(np.uint8), loaded.digest
-
-
-# -- duplicates --------------------------------------------------------------------------------------------------------------------
-
-BANDS = 4  # of 16 bits: hashes that agree in one band are compared
-NEIGHBOURS = 24  # compared within a band's bucket, sorted by the whole hash: bounds the work where one hash is very common
-MOST_BITS = 10  # of 64 that differ: pictures saved again as JPEG differ in up to 10
-MOST_DIFFERENCE = 4.0  # mean absolute difference of two thumbnails, of 255; saved again: up to 2, resized: up to 5
-LEAST_CORRELATION = 0.99
-
-
-def clusters(thumbnails: np.ndarray, digests: np.ndarray) -> np.ndarray:
-    """Pictures that are the same → int [N], the number of the cluster, -1 for a picture that has no twin.
-
-    thumbnails uint8 [N,S,S,C], digests int64 [N]. Files with equal content are the same. Otherwise a 64-bit difference hash (dHash,
-    N. Krawetz 2013) proposes pairs, and the thumbnails must agree in mean absolute difference and in correlation: on small drawings
-    the hash alone chains thousands of different pictures. Time N log N, memory 0.3 kB a picture.
-    """
-    grey = thumbnails.astype(np.float32).mean(axis=3)
-    pairs = [_neighbours(np.argsort(digests, kind="stable"), digests, 1)]
-    hashes = difference_hashes(grey)
-    for band in range(BANDS):
-        part = (hashes >> np.uint64(16 * band)) & np.uint64(0xFFFF)
-        order = np.lexsort((hashes, part))
-        for distance in range(1, NEIGHBOURS + 1):
-            near = _neighbours(order, part, distance)
-            near = near[np.bitwise_count(hashes[near[:, 0]] ^ hashes[near[:, 1]]) <= MOST_BITS]
-            pairs.append(near[_agree(thumbnails, near)])
-    edges = np.concatenate(pairs)
-    count = len(thumbnails)
-    graph = coo_matrix((np.ones(len(edges), bool), (edges[:, 0], edges[:, 1])), (count, count))
-    _, parts = connected_components(graph, directed=False)
-    sizes = np.bincount(parts, minlength=1)
-    numbers = np.where(sizes > 1, np.cumsum(sizes > 1) - 1, -1)
-    return numbers[parts]
-
-
-def difference_hashes(grey: np.ndarray) -> np.ndarray:
-    """float [N,S,S] → uint64 [N]: is each of 8 × 8 fields brighter than its left neighbour?"""
-    small = np.einsum("rh,nhw,cw->nrc", _shrink(grey.shape[1], 8), grey, _shrink(grey.shape[2], 9), optimize=True)
-    bits = (small[:, :, 1:] > small[:, :, :-1] + 0.5).reshape(len(grey), 64)
-    return (bits.astype(np.uint64) << np.arange(64, dtype=np.uint64)).sum(axis=1, dtype=np.uint64)
-
-
-def _shrink(size: int, fields: int) -> np.ndarray:
-    """float32 [fields,size]: weights of the mean over each of `fields` equal parts."""
-    edges = np.linspace(0, size, fields + 1)
-    starts = np.arange(size)
-    overlap = np.minimum(edges[1:, None], starts + 1) - np.maximum(edges[:-1, None], starts)
-    weights = np.clip(overlap, 0, None)
-    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
-
-
-def _neighbours(order: np.ndarray, keys: np.ndarray, distance: int) -> np.ndarray:
-    """int [P,2]: pairs `distance` apart in the order that have the same key."""
-    first, second = order[:-distance], order[distance:]
-    same = keys[first] == keys[second]
-    return np.stack([first[same], second[same]], axis=1)
-
-
-def _agree(thumbnails: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-    """bool [P]: the two thumbnails are the same but for noise."""
-    flat = thumbnails.reshape(len(thumbnails), int(np.prod(thumbnails.shape[1:])))
-    said = []
-    for part in np.array_split(pairs, len(pairs) // 20_000 + 1):
-        first, second = (flat[part[:, side]].astype(np.float32) for side in (0, 1))
-        near = np.abs(first - second).mean(axis=1) <= MOST_DIFFERENCE
-        first -= first.mean(axis=1, keepdims=True)
-        second -= second.mean(axis=1, keepdims=True)
-        length = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
-        correlated = (first * second).sum(axis=1) >= LEAST_CORRELATION * length
-        said.append(near & correlated & (length > 0))
-    return np.concatenate(said)
+    planes = np.ascontiguousarray(small.reshape(-1, bands).T)
+    colour = bands > 1 and int((planes.max(axis=0) - planes.min(axis=0)).max()) > 8
+    return loaded.height, loaded.width, loaded.format, colour, bands, visible(small), loaded.digest

