@@ -1,8 +1,8 @@
-"""Unpacks whatever Kaggle ships (zip, 7z, tar, gz, one inside the other), safely.
+"""Unpacks whatever Kaggle ships (zip, 7z, tar, gz, whole or in parts, one inside the other), safely.
 
 An archive is data from outside: absolute names, `..`, links, encrypted members, names that occur twice and contents larger than the
-free disk are refused before anything is written, and every checksum is compared while writing. Everything goes to a temporary name
-first and is renamed when whole, so a folder that is there is a whole one.
+free disk, or beyond all reason, are refused before anything is written, and every checksum is compared while writing. Everything goes to
+a temporary name first and is renamed when whole, so a folder that is there is a whole one.
 """
 
 import gzip
@@ -18,16 +18,20 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 import py7zr
 from tqdm import tqdm
 
-from clf import config, paths
+from clf import config, parts, paths
 from clf.config import Mistake
 
 CHUNK = 1 << 20  # bytes
 DEEPEST = 8  # archives within archives
+DENSEST = 1000  # times an archive's size, above BOMB, are no pictures but a trap for the disk
+BOMB = 1e9  # bytes
 JUNK = {"__MACOSX", ".DS_Store", "Thumbs.db"}
 
 # What the readers raise on a file that is cut, changed, or something else.
@@ -102,12 +106,22 @@ Pour = Callable[[Callable[[str], Sink]], None]
 
 @contextmanager
 def _zip(archive: Path) -> Iterator[tuple[list[Member], Pour]]:
-    def refused(entry: zipfile.ZipInfo) -> str:
-        return "is encrypted" if entry.flag_bits & 1 else "is a link" if stat.S_ISLNK(entry.external_attr >> 16) else ""
+    if archive.with_suffix(".z01").exists():
+        joined = f"joined_{archive.name}"
+        raise Mistake(
+            f"{paths.show(archive)} is the last part of a split zip, which Python cannot read. Join the parts (zip -s 0 {archive.name} --out "
+            f"{joined}), remove them ({archive.stem}.z01 …), name {joined} {archive.name}, then repeat the command."
+        )
 
-    with zipfile.ZipFile(archive) as opened:
-        _count(archive, len(opened.infolist()), opened.comment)
+    def refused(entry: zipfile.ZipInfo) -> str:
+        link = stat.S_ISLNK(entry.external_attr >> 16)
+        return "is encrypted" if entry.flag_bits & 1 else "is a link" if link else "lies inside another member" if entry in inside else ""
+
+    with parts.opened(archive) as file, zipfile.ZipFile(file) as opened:
+        _count(file, len(opened.infolist()), opened.comment)
         entries = [entry for entry in opened.infolist() if not entry.is_dir()]
+        in_order = sorted(opened.infolist(), key=lambda entry: entry.header_offset)
+        inside = {after for entry, after in pairwise(in_order) if entry.header_offset + 30 + entry.compress_size > after.header_offset}
 
         def pour(sink: Callable[[str], Sink]) -> None:
             for entry in entries:
@@ -117,18 +131,17 @@ def _zip(archive: Path) -> Iterator[tuple[list[Member], Pour]]:
         yield [Member(entry.filename, entry.file_size, refused(entry)) for entry in entries], pour
 
 
-def _count(archive: Path, found: int, comment: bytes) -> None:
+def _count(file: BinaryIO, found: int, comment: bytes) -> None:
     """Raises BadZipFile where the directory's end counts other members than were found: zipfile does not compare."""
-    with open(archive, "rb") as file:
-        file.seek(-22 - len(comment), os.SEEK_END)
-        counted = struct.unpack("<H", file.read(12)[10:])[0]
+    file.seek(-22 - len(comment), os.SEEK_END)
+    counted = struct.unpack("<H", file.read(12)[10:])[0]
     if counted not in (0xFFFF, found % 0x10000):  # the first: counted elsewhere (zip64)
         raise zipfile.BadZipFile(f"{found} members, but {counted} are counted")
 
 
 @contextmanager
 def _tar(archive: Path) -> Iterator[tuple[list[Member], Pour]]:
-    with tarfile.open(archive) as opened:
+    with parts.opened(archive) as file, tarfile.open(fileobj=file) as opened:
         entries = [entry for entry in opened.getmembers() if not entry.isdir()]
 
         def pour(sink: Callable[[str], Sink]) -> None:
@@ -143,9 +156,11 @@ def _tar(archive: Path) -> Iterator[tuple[list[Member], Pour]]:
 
 @contextmanager
 def _gz(archive: Path) -> Iterator[tuple[list[Member], Pour]]:
-    with gzip.open(archive) as opened, open(archive, "rb") as raw:
-        raw.seek(max(0, archive.stat().st_size - 4))
-        size = struct.unpack("<I", raw.read(4))[0]  # modulo 2^32; a larger file meets the end of the disk instead
+    with parts.opened(archive) as file, gzip.open(file) as opened:
+        file.seek(max(0, _packed(archive) - 4))
+        size = struct.unpack("<I", file.read(4))[0]  # modulo 2^32; a larger file meets the end of the disk instead
+        file.seek(0)
+        opened.peek(1)  # what is no gz at all has no size either
 
         def pour(sink: Callable[[str], Sink]) -> None:
             with sink(stem(archive.name)) as target:
@@ -156,22 +171,23 @@ def _gz(archive: Path) -> Iterator[tuple[list[Member], Pour]]:
 
 @contextmanager
 def _7z(archive: Path) -> Iterator[tuple[list[Member], Pour]]:
-    try:
-        opened = py7zr.SevenZipFile(archive)
-    except py7zr.exceptions.PasswordRequired:
-        raise Mistake(f"{paths.show(archive)} is encrypted: it cannot be unpacked.") from None
-    with opened:
-        locked = "is encrypted" if opened.needs_password() else ""
-        entries = [entry for entry in opened.list() if not entry.is_directory]
+    with parts.opened(archive) as file:
+        try:
+            opened = py7zr.SevenZipFile(archive if parts.of(archive) == [archive] else file)  # several threads read only what has a name
+        except py7zr.exceptions.PasswordRequired:
+            raise Mistake(f"{paths.show(archive)} is encrypted: it cannot be unpacked.") from None
+        with opened:
+            locked = "is encrypted" if opened.needs_password() else ""
+            entries = [entry for entry in opened.list() if not entry.is_directory]
 
-        def pour(sink: Callable[[str], Sink]) -> None:
-            class Factory(py7zr.io.WriterFactory):
-                def create(self, filename: str) -> Sink:
-                    return sink(filename)
+            def pour(sink: Callable[[str], Sink]) -> None:
+                class Factory(py7zr.io.WriterFactory):
+                    def create(self, filename: str) -> Sink:
+                        return sink(filename)
 
-            opened.extractall(factory=Factory())
+                opened.extractall(factory=Factory())
 
-        yield [Member(entry.filename, entry.uncompressed, "is a link" if entry.is_symlink else locked) for entry in entries], pour
+            yield [Member(entry.filename, entry.uncompressed, "is a link" if entry.is_symlink else locked) for entry in entries], pour
 
 
 # By the end of the name, longer ends first; `.nii.gz` is a picture format, not an archive.
@@ -188,9 +204,10 @@ FORMATS = {
 
 
 def _suffix(name: str) -> str:
-    """The end of the name that makes it an archive's, or ""."""
-    known = (suffix for suffix in FORMATS if name.lower().endswith(suffix) and not name.lower().endswith(".nii.gz"))
-    return next(known, "")
+    """The end of the name that makes it an archive's, with a part's number (`.zip.001`), or ""."""
+    whole = parts.whole(name)
+    known = next((suffix for suffix in FORMATS if whole.lower().endswith(suffix) and not whole.lower().endswith(".nii.gz")), "")
+    return known and known + name[len(whole) :]
 
 
 def is_archive(path: Path) -> bool:
@@ -208,7 +225,7 @@ def _opened(archive: Path) -> Iterator[tuple[list[Member], Pour]]:
     if not is_archive(archive):
         raise Mistake(f"{paths.show(archive)} is missing or no archive: known are {', '.join(FORMATS)}.")
     try:
-        with FORMATS[_suffix(archive.name)](archive) as found:
+        with FORMATS[parts.whole(_suffix(archive.name))](archive) as found:
             yield found
     except (NotImplementedError, py7zr.exceptions.UnsupportedCompressionMethodError) as error:
         raise Mistake(
@@ -268,7 +285,8 @@ def _unpack(archive: Path, into: Path, depth: int) -> Path:
         _settle(temporary, depth + 1)
         whole, target = _place(archive, temporary, into)
         if depth:
-            archive.unlink()
+            for part in parts.of(archive):
+                part.unlink()
         if not target.exists():  # an archive of one file under another name says only now what it makes
             os.rename(whole, target)
     return target
@@ -276,7 +294,7 @@ def _unpack(archive: Path, into: Path, depth: int) -> Path:
 
 def _place(archive: Path, temporary: Path, into: Path) -> tuple[Path, Path]:
     """What of the unpacked contents to move, and where to."""
-    name = stem(stem(archive.name)) if archive.name.lower().endswith(".tar.7z") else stem(archive.name)
+    name = stem(stem(archive.name)) if parts.whole(archive.name).lower().endswith(".tar.7z") else stem(archive.name)
     tops = list(temporary.iterdir())
     if len(tops) == 1 and (tops[0].is_file() or tops[0].name == name):
         return tops[0], into / tops[0].name
@@ -289,7 +307,8 @@ def _place(archive: Path, temporary: Path, into: Path) -> tuple[Path, Path]:
 def _settle(folder: Path, depth: int) -> None:
     """Unpacks the archives that lie in a freshly unpacked folder, and removes them."""
     for archive in [path for path in paths.files(folder) if is_archive(path)]:
-        _unpack(archive, archive.parent, depth)
+        if archive.exists():  # further parts are gone with the first
+            _unpack(archive, archive.parent, depth)
 
 
 @contextmanager
@@ -315,6 +334,12 @@ def _pour(archive: Path, folder: Path) -> None:
 
     with _opened(archive) as (members, pour):
         kept = _names(archive, members)
+        total = sum(member.size for member in members)
+        if total > max(BOMB, DENSEST * _packed(archive)):
+            raise Mistake(
+                f"{paths.show(archive)} is refused: {_packed(archive) / 1e6:.1f} MB would become {total / 1e9:.1f} GB. "
+                "Unpack it by hand if you trust it."
+            )
         free = shutil.disk_usage(folder).free
         if sum(kept.values()) > free:
             raise Mistake(
@@ -339,6 +364,10 @@ def _pour(archive: Path, folder: Path) -> None:
         raise Mistake(f"{paths.show(archive)} does not hold what it lists. Put a whole copy in its place, then repeat the command.")
 
 
+def _packed(archive: Path) -> int:
+    return sum(part.stat().st_size for part in parts.of(archive))
+
+
 def _walk(folder: Path) -> Iterator[str]:
     return (name for _, _, names in os.walk(folder) for name in names)
 
@@ -353,12 +382,12 @@ def _names(archive: Path, members: list[Member]) -> dict[str, int]:
     found: dict[str, int] = {}
     for member in members:
         name = _tidy(member.name)
-        parts = PurePosixPath(name).parts
-        unsafe = name.startswith("/") or ".." in parts or "\0" in name or re.match(r"[A-Za-z]:", name)
+        steps = PurePosixPath(name).parts
+        unsafe = name.startswith("/") or ".." in steps or "\0" in name or re.match(r"[A-Za-z]:", name)
         refused = "points out of the archive" if unsafe else "is there twice" if name in found else member.refused
         if refused:
             raise Mistake(f"{paths.show(archive)} is refused: its member {member.name!r} {refused}. Unpack it by hand if you trust it.")
-        if not (JUNK & set(parts) or parts[-1].startswith("._")):
+        if not (JUNK & set(steps) or steps[-1].startswith("._")):
             found[name] = member.size
     if not found:
         raise Mistake(f"{paths.show(archive)} holds no file. Put a whole copy in its place, then repeat the command.")

@@ -9,6 +9,7 @@ import sys
 import tarfile
 import zipfile
 import zlib
+from itertools import pairwise
 from pathlib import Path
 
 import py7zr
@@ -122,6 +123,78 @@ def test_tar_in_7z(tmp_path):
     archive = put(tmp_path / "train-jpg.tar.7z", packed("7z", {"train-jpg.tar": packed("tar", {"train-jpg/1.jpg": b"1", "train-jpg/2.jpg": b"2"})}))
     assert archives.unpack(archive, tmp_path / "raw") == tmp_path / "raw" / "train-jpg"
     assert tree(tmp_path / "raw") == {"train-jpg/1.jpg": b"1", "train-jpg/2.jpg": b"2"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_folders_in_one_archive_stay_below_its_name(tmp_path, kind):
+    archive = put(tmp_path / f"imgs.{kind}", packed(kind, {"train/c0/1.jpg": b"1", "test/2.jpg": b"2"}))
+    archives.unpack(archive, tmp_path / "raw")
+    assert tree(tmp_path / "raw") == {"imgs/train/c0/1.jpg": b"1", "imgs/test/2.jpg": b"2"}
+
+
+def test_junk_beside_the_top_folder_does_not_double_it(tmp_path):
+    files = {"train/1.jpg": b"1", "__MACOSX/._train": b"j", ".DS_Store": b"j"}
+    archives.unpack(put(tmp_path / "train.zip", packed("zip", files)), tmp_path / "raw")
+    assert tree(tmp_path / "raw") == {"train/1.jpg": b"1"}
+
+
+# -- in parts ----------------------------------------------------------------------------------------------------------------------
+
+
+def cut(path: Path, content: bytes, count: int) -> list[Path]:
+    """`path.001` …, of unequal sizes."""
+    edges = [0, *sorted(random.Random(0).sample(range(1, len(content)), count - 1)), len(content)]
+    pairs = enumerate(pairwise(edges), start=1)
+    return [put(path.with_name(f"{path.name}.{number:03d}"), content[start:end]) for number, (start, end) in pairs]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_numbered_parts_are_one_archive(tmp_path, kind):
+    noise = random.Random(1)
+    files = {f"train/{number}.bin": noise.randbytes(3000) for number in range(5)}
+    found = cut(tmp_path / "in" / f"train.{kind}", packed(kind, files), 12)
+    assert all(archives.is_archive(part) for part in found)
+    for part in found:  # callers may name any of them, or all
+        assert archives.unpack(part, tmp_path / "raw") == tmp_path / "raw" / "train"
+    assert tree(tmp_path / "raw") == files
+    assert all(part.exists() for part in found)
+
+
+def test_parts_of_one_file_and_of_a_gz(tmp_path):
+    for part in cut(tmp_path / "in" / "train.csv.gz", gzip.compress(b"a,b\n" * 100), 3):
+        archives.unpack(part, tmp_path / "raw")
+    for part in cut(tmp_path / "in" / "labels.zip", packed("zip", {"test.csv": b"c" * 100}), 3):
+        archives.unpack(part, tmp_path / "raw")
+    assert tree(tmp_path / "raw") == {"train.csv": b"a,b\n" * 100, "test.csv": b"c" * 100}
+
+
+def test_parts_inside_an_archive_are_unpacked_and_removed(tmp_path):
+    found = cut(tmp_path / "in" / "train.tar.7z", packed("7z", {"train.tar": packed("tar", FILES)}), 3)
+    outer = {part.name: part.read_bytes() for part in found}
+    archives.extract(put(tmp_path / "all.zip", packed("zip", {**outer, "labels.csv": b"l"})), tmp_path / "raw")
+    assert tree(tmp_path / "raw") == {**FILES, "labels.csv": b"l"}
+
+
+def test_a_missing_part_is_named(tmp_path):
+    found = cut(tmp_path / "train.zip", packed("zip", FILES), 4)
+    found[1].rename(tmp_path / "elsewhere")
+    for part in (found[0], found[2]):
+        with pytest.raises(Mistake, match=r"train\.zip\.002 is missing"):
+            archives.unpack(part, tmp_path / "raw")
+    (tmp_path / "elsewhere").rename(found[1])
+    found[3].unlink()
+    assert "damaged or no archive" in refusal(found[0], tmp_path / "raw")
+
+
+def test_a_number_at_the_end_of_another_file_means_nothing(tmp_path):
+    assert not archives.is_archive(put(tmp_path / "scan.001", b"x"))
+    assert not archives.is_archive(put(tmp_path / "brain.nii.gz.001", b"x"))
+
+
+def test_a_split_zip_says_how_to_join_it(tmp_path):
+    put(tmp_path / "train.z01", b"PK\7\x08")
+    said = refusal(put(tmp_path / "train.zip", packed("zip", FILES)), tmp_path / "raw")
+    assert "zip -s 0 train.zip --out joined_train.zip" in said
 
 
 def test_packed_twice_under_one_name(tmp_path):
@@ -243,6 +316,34 @@ def test_more_than_the_disk_holds(tmp_path, monkeypatch):
     usage = type("Usage", (), {"free": 10})
     monkeypatch.setattr(archives.shutil, "disk_usage", lambda folder: usage)
     assert "GB are free" in refusal(put(tmp_path / "train.zip", packed("zip", FILES)), tmp_path / "raw")
+
+
+def zeros(size: int) -> bytes:
+    """A zip of zeros that says so many bytes; only its directory is ever read."""
+    content = bytearray(packed("zip", {"zeros.bin": bytes(100_000)}))
+    start = content.index(b"PK\1\2") + 24
+    content[start : start + 4] = struct.pack("<I", size)
+    return bytes(content)
+
+
+def test_more_than_any_picture_packs_is_refused_before_it_is_written(tmp_path):
+    assert "MB would become 2.0 GB" in refusal(put(tmp_path / "x.zip", zeros(2_000_000_000)), tmp_path / "raw")
+    assert "does not hold what it lists" in refusal(put(tmp_path / "y.zip", zeros(900_000_000)), tmp_path / "raw")
+
+
+def test_zip_members_that_share_their_bytes(tmp_path):
+    """One member's content is the other's record: a small file whose directory names the same bytes many times."""
+    inner = packed("zip", {"b.txt": b"b" * 20})
+    record = inner[: inner.index(b"PK\1\2")]
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as opened:
+        opened.writestr("a.txt", record)
+        opened.writestr("b.txt", b"b" * 20, zipfile.ZIP_DEFLATED)
+    content = bytearray(buffer.getvalue())
+    first = content.index(b"PK\1\2")
+    second = content.index(b"PK\1\2", first + 4)
+    content[second + 42 : second + 46] = struct.pack("<I", 30 + len("a.txt"))
+    assert "lies inside another member" in refusal(put(tmp_path / "x.zip", bytes(content)), tmp_path / "raw")
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "gz"])
