@@ -17,11 +17,14 @@ import tomlkit
 from clf import metrics, paths
 from clf.config import Mistake
 
-LAYOUTS = ("pixels", "table", "onehot", "folders", "filename")  # the keys of readers.READERS
-STYLES = ("label", "index", "positive", "columns")
-KINDS = ("binary", "multiclass", "ordinal")  # ordinal: the classes are steps of a scale, in their order
+LAYOUTS = ("pixels", "table", "columns", "long", "folders", "filename", "coco", "json", "tfrecord")  # the keys of readers.READERS
+STYLES = ("label", "index", "positive", "columns", "labels", "ranking", "number", "rows", "confidence")  # the keys of submission.WRITERS
+KINDS = ("binary", "multiclass", "ordinal", "multilabel", "soft", "regression")
+SINGLE = ("binary", "multiclass", "ordinal")  # exactly one class for each picture; ordinal: the classes are steps of a scale, in order
 FITS = ("squash", "crop", "pad")
+AGGREGATES = ("", "mean", "max")
 SIDES = (8, 1024)  # px
+CHANNELS = (1, 8)
 
 HEADER = """What is asked of us in this competition, and why we think so.
 Correct a value here, then run `make explore` again: what depends on it follows, and your values and comments stay."""
@@ -36,17 +39,26 @@ class Problem:
     id_column: str
     columns: tuple[str, ...]  # the sample's prediction columns
     layout: str  # one of LAYOUTS
-    label_file: str  # "" where folders or file names hold the labels
+    label_file: str  # "" where folders or file names hold the labels; of TFRecords the folder
     file_id_column: str  # of label_file: names the picture
+    test_file: str  # the table, JSON file or folder of TFRecords that says which pictures the submission's ids mean; "": the ids do
+    suffixes: tuple[str, ...]  # ends of the names of the files that are one picture's channels, in order; (): one file, one picture
     test_root: str  # folder below raw/ ("": all of it), or the table of pixels
     train_root: str
-    label_column: str
+    label_column: str  # of several columns: ""
+    renames: tuple[str, ...]  # "label as it is found = label as it is submitted"; (): the same
+    separator: str  # parts the labels of one picture, in label_column and in train.csv; "": one label for each picture
     metric: str  # a key of metrics.METRICS
-    style: str  # label | index | positive | columns
-    classes: tuple[str, ...]  # labels as train.csv writes them; the order of probabilities and of `columns`
+    style: str  # one of STYLES
+    classes: tuple[str, ...]  # labels as train.csv writes them (kinds soft, regression: names of the values); the order of predictions
     kind: str  # one of KINDS
     positive: str  # the class whose probability is asked; "" unless style is positive
+    ranks: int  # labels in a ranking, the best first; 0 unless style is ranking
+    lowest: tuple[str, ...]  # regression: the least value of each of `classes` among the training rows; () otherwise
+    highest: tuple[str, ...]
     group: str  # column of label_file whose rows stay together in the folds, or ""
+    aggregate: str  # how the predictions of several pictures become one row of the submission; "": one picture for each row
+    window: tuple[str, ...]  # pictures of more than 8 bits: "low high" of each channel become 0 and 255; (): 8 bits
     channels: int
     side: int  # px, of the packed pictures
     fit: str  # squash | crop | pad
@@ -129,10 +141,15 @@ def write(path: Path, problem: Problem, evidence: dict[str, str]) -> None:
         if name not in document:
             document.add(tomlkit.nl())
             document[name] = tomlkit.table()
-        for key, content in (("value", _item(value)), ("evidence", evidence.get(name, ""))):
+        said = evidence.get(name, "")
+        for key, content in (("value", _item(value)), ("sure", _sure(said)), ("evidence", said)):
             if document[name].get(key) != (list(value) if key == "value" and isinstance(value, tuple) else content):
                 document[name][key] = content
     paths.write_text(path, tomlkit.dumps(document))
+
+
+def _sure(evidence: str) -> str:
+    return "you say so" if evidence.startswith("yours") else "no: look it up" if evidence.startswith("assumed") else "yes"
 
 
 def _item(value: Any) -> Any:
@@ -156,11 +173,12 @@ def check(name: str, value: Any, choices: Iterable | range | None, where: Path |
 # Checked whenever the file is read: they need no other file.
 CHOICES: dict[str, Callable[[SimpleNamespace], Iterable]] = {
     "layout": lambda known: LAYOUTS,
-    "metric": lambda known: tuple(metrics.METRICS),
+    "metric": lambda known: [name for name, entry in metrics.METRICS.items() if known.kind in entry.kinds or known.kind not in KINDS],
     "style": lambda known: STYLES,
     "kind": lambda known: KINDS,
-    "positive": lambda known: known.classes if known.style == "positive" else ("",),
-    "channels": lambda known: (1, 3),
+    "aggregate": lambda known: AGGREGATES,
+    "positive": lambda known: known.classes if known.style == "positive" else ("", *known.classes),
+    "channels": lambda known: range(CHANNELS[0], CHANNELS[1] + 1),
     "side": lambda known: range(SIDES[0], SIDES[1] + 1),
     "fit": lambda known: FITS,
 }
