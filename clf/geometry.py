@@ -17,11 +17,15 @@ MIRROR_ROWS = 5000
 
 def look(draft: Draft, gathered: survey.Gathered) -> None:
     """Settles the fields that depend on the pictures."""
-    draft.pictures, draft.picture_labels = gathered.look, list(gathered.train["label"])
+    shown = survey.named(draft.known, gathered.train["label"])
+    draft.pictures, draft.picture_labels = gathered.look, [labels[0] if labels else "" for labels in shown]
     draft.settle(GEOMETRY)
 
 
 def _channels(draft: Draft) -> tuple[int, str]:
+    most = int(np.bincount(draft.pictures.bands).argmax())
+    if most not in (1, 3):
+        return most, f"most pictures have {most} channels"
     share = float(draft.pictures.colour.mean())
     return (3 if share > 0.01 else 1), f"{share:.1%} of the pictures hold colour"
 

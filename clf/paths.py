@@ -310,6 +310,11 @@ def imagenet() -> Path:
     return work() / "data" / "weights"
 
 
+def bench() -> Path:
+    """What `make bench` has measured."""
+    return work() / "data" / "bench.json"
+
+
 def show(path: Path) -> str:
     """The path as a person would type it: relative to the current folder where that is shorter."""
     relative = os.path.relpath(path)
@@ -394,21 +399,27 @@ def hash_file(path: Path) -> str:
         return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
+def names(folder: Path) -> list[str]:
+    """Every file below the folder as a path relative to it, with `/`, links followed, sorted part by part; macOS and Windows litter left out."""
+    top, found = os.path.join(folder, ""), []
+    for root, folders, there in os.walk(top, followlinks=True):
+        folders[:] = [name for name in folders if name != "__MACOSX"]
+        inside = root[len(top) :] and root[len(top) :] + "/"
+        found += [inside + name for name in there if name not in (".DS_Store", "Thumbs.db") and not name.startswith("._")]
+    return sorted(found, key=lambda name: name.split("/"))
+
+
 def files(folder: Path) -> list[Path]:
-    """Every file below the folder, links followed, sorted; macOS and Windows litter left out."""
-    found = []
-    for root, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = sorted(name for name in folders if name != "__MACOSX")
-        found += [Path(root, name) for name in names if name not in (".DS_Store", "Thumbs.db") and not name.startswith("._")]
-    return sorted(found)
+    """The same as paths."""
+    return [folder / name for name in names(folder)]
 
 
 def hash_tree(folder: Path) -> str:
     """Hash of names, sizes and times of change of all files below: contents are not read."""
     lines = []
-    for path in files(folder):
-        facts = path.stat()
-        lines.append(f"{path.relative_to(folder)} {facts.st_size} {facts.st_mtime_ns}")
+    for name in names(folder):
+        facts = os.stat(os.path.join(folder, name))
+        lines.append(f"{name} {facts.st_size} {facts.st_mtime_ns}")
     return hash_text("\n".join(lines))
 
 

@@ -6,18 +6,19 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from clf import images, readers
+from clf import duplicates, images, readers, tables
 from clf.config import Mistake
-from clf.problem import Problem
-from clf.readers import Raw
+from clf.problem import SINGLE, Problem
+from clf.raw import Raw
 
 SAMPLES, SAMPLE_CLASSES, SAMPLE_SIDE = 8, 40, 96  # pictures of a class, classes, px, for the page
+BINS = 5  # of values, for the page
 SHOWN_CLUSTERS, SHOWN_MEMBERS = 20, 8
 
 
 @dataclass(frozen=True)
 class Gathered:
-    """Everything that step 02 knows of the rows; `train` is `id, label, path, cluster[, group]`, `test` is `id, path`."""
+    """Everything that step 02 knows of the rows; `train` is `id, label, path, cluster[, group]`, `test` is `id, path[, row]`."""
 
     train: pd.DataFrame
     test: pd.DataFrame
@@ -30,7 +31,11 @@ class Gathered:
     @property
     def look(self) -> images.Inspection:
         """Of the train rows only."""
-        return self.inspection.take(np.arange(len(self.train)))
+        return self.inspection.take(slice(len(self.train)))
+
+    @property
+    def test_table(self) -> pd.DataFrame:
+        return self.test[[name for name in ("id", "row") if name in self.test]]
 
     @property
     def train_table(self) -> pd.DataFrame:
@@ -39,10 +44,11 @@ class Gathered:
 
 def gather(raw: Raw, problem: Problem) -> Gathered:
     """Reads the labels, decodes every picture once, sets aside what cannot be read, finds duplicates within and between train and test."""
-    labelled, refused = reject(readers.READERS[problem.layout](raw, problem))
+    labelled, refused = reject(readers.labelled(raw, problem))
     asked = readers.test(raw, problem)
+    raw.forget_index()
     there = np.flatnonzero(asked["path"] != "")
-    found = images.inspect(raw.folder, [*labelled["path"], *asked["path"].iloc[there]])
+    found = images.inspect(raw.folder, [*labelled["path"], *asked["path"].iloc[there]], problem.window)
     readable = found.readable
     train_readable, test_readable = readable[: len(labelled)], np.zeros(len(asked), bool)
     test_readable[there] = readable[len(labelled) :]
@@ -59,8 +65,8 @@ def gather(raw: Raw, problem: Problem) -> Gathered:
         quarantine("test", asked[missing], ["no such picture"] * int(missing.sum())),
         quarantine("test", asked.iloc[unreadable], [text for text in reasons[len(labelled) :] if text]),
     ]
-    train, kept = labelled[train_readable].reset_index(drop=True), found.take(readable)
-    numbers, notes = _used_clusters(images.clusters(kept.thumbnails, kept.digests), len(train))
+    train, kept = labelled[train_readable].reset_index(drop=True), found if readable.all() else found.take(readable)
+    numbers, notes = _used_clusters(duplicates.clusters(kept.thumbnails, kept.digests), len(train))
     train["cluster"] = _cluster_names(numbers[: len(train)])
     return Gathered(train, asked, test_readable, pd.concat(aside, ignore_index=True), kept, numbers, notes)
 
@@ -69,10 +75,11 @@ def reject(train: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Labelled rows with a picture, and the others as rows of `quarantine.csv` (`part, id, path, reason`)."""
     reasons = pd.Series("", index=train.index)
     clash = train.groupby("id")["label"].transform("nunique") > 1
-    reasons[train["id"].duplicated()] = "the id occurs before, with the same label"
+    usable = train[train["label"].notna() & (train["path"] != "")]
+    reasons[usable.index[usable["id"].duplicated()]] = "the id occurs before, with the same label"
     reasons[clash] = "the id occurs with several labels"
     reasons[train["path"] == ""] = "no such picture"
-    reasons[train["label"].str.strip() == ""] = "no label"
+    reasons[train["label"].isna()] = "no label"
     bad = train[reasons != ""]
     return train[reasons == ""].reset_index(drop=True), quarantine("train", bad, reasons[reasons != ""])
 
@@ -95,9 +102,24 @@ def _cluster_names(numbers: np.ndarray) -> list[str]:
     return [f"c{number}" if number >= 0 and sizes[number] > 1 else "" for number in numbers]
 
 
-def findings(raw: Raw, gathered: Gathered) -> dict:
-    """What `report.explore` shows of the rows; pictures are uint8 [S,S,C]."""
+def named(problem: Problem, labels: pd.Series) -> list[list[str]]:
+    """What each row is shown as: its label or labels; the largest share; the fifth of the (first) value's range."""
+    if problem.kind in SINGLE:
+        return [[label] for label in labels]
+    if problem.kind == "multilabel":
+        return [tables.parted(problem.separator, label) for label in labels]
+    values = np.array([[float(word) for word in label.split()] for label in labels])
+    if problem.kind == "soft":
+        return [[problem.classes[place]] for place in values.argmax(axis=1)]
+    edges = np.unique(np.quantile(values[:, 0], np.linspace(0, 1, BINS + 1)))
+    places = np.clip(np.searchsorted(edges, values[:, 0], "right") - 1, 0, len(edges) - 2)
+    return [[f"{problem.classes[0]} {edges[place]:.4g} to {edges[place + 1]:.4g}"] for place in places]
+
+
+def findings(raw: Raw, problem: Problem, gathered: Gathered) -> dict:
+    """What `report.explore` shows of the rows; pictures are uint8 [S,S,1|3]."""
     train, numbers = gathered.train, gathered.numbers
+    shown_as = pd.Series(named(problem, train["label"]), index=train.index).explode().dropna()
     members = pd.DataFrame(
         {
             "part": ["train"] * len(train) + ["test"] * int(gathered.test_readable.sum()),
@@ -111,9 +133,9 @@ def findings(raw: Raw, gathered: Gathered) -> dict:
     of_train = clustered[clustered["part"] == "train"]
     sizes = clustered["cluster"].value_counts()
     shown = {number: clustered[clustered["cluster"] == number].head(SHOWN_MEMBERS) for number in sizes.index[:SHOWN_CLUSTERS]}
-    counts = train["label"].value_counts()
-    samples = {label: train[train["label"] == label].iloc[:SAMPLES] for label in counts.index[:SAMPLE_CLASSES]}
-    pictures = small_pictures(raw, [path for rows in [*shown.values(), *samples.values()] for path in rows["path"]])
+    counts = shown_as.value_counts()
+    samples = {label: train.loc[shown_as.index[shown_as == label][:SAMPLES]] for label in counts.index[:SAMPLE_CLASSES]}
+    pictures = small_pictures(raw, problem, [path for rows in [*shown.values(), *samples.values()] for path in rows["path"]])
     formats = pd.Series(gathered.inspection.formats).value_counts()
     return {
         "counts": {label: int(count) for label, count in counts.items()},
@@ -131,10 +153,10 @@ def findings(raw: Raw, gathered: Gathered) -> dict:
     }
 
 
-def small_pictures(raw: Raw, names: list[str]) -> dict[str, np.ndarray]:
-    """Name → uint8 [S,S,C], padded to squares, none above 96 px."""
+def small_pictures(raw: Raw, problem: Problem, names: list[str]) -> dict[str, np.ndarray]:
+    """Name → uint8 [S,S,1|3], padded to squares, none above 96 px."""
     names = list(dict.fromkeys(names))
     found = {}
-    for position, picture in images.stream(raw.folder, names, SAMPLE_SIDE):
-        found[names[position]] = images.fit(picture, min(SAMPLE_SIDE, max(picture.shape[:2])), "pad")
+    for position, picture in images.stream(raw.folder, names, SAMPLE_SIDE, problem.window):
+        found[names[position]] = images.visible(images.fit(picture, min(SAMPLE_SIDE, max(picture.shape[:2])), "pad"))
     return found

@@ -1,4 +1,4 @@
-"""The kit's tables: `train.csv` (`id, label, cluster[, group]`), `test.csv` (`id`), `pictures.csv`; all text, read as text."""
+"""The kit's tables: `train.csv` (`id, label, cluster[, group]`), `test.csv` (`id[, row]`), `pictures.csv`; all text, read as text."""
 
 from pathlib import Path
 
@@ -10,9 +10,10 @@ from clf import paths
 
 def read(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
     """A table as text: `0012`, `1e10`, `NA` and the empty cell stay what they are. A byte-order mark is dropped; latin-1 is tried last."""
+    sign = delimiter(path)
     for encoding in ("utf-8-sig", "latin-1"):
         try:
-            return pd.read_csv(path, dtype=str, keep_default_na=False, encoding=encoding, usecols=columns, index_col=False)
+            return pd.read_csv(path, dtype=str, keep_default_na=False, encoding=encoding, usecols=columns, index_col=False, sep=sign)
         except UnicodeDecodeError:
             continue
         except pd.errors.EmptyDataError:
@@ -21,13 +22,21 @@ def read(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
 
 def header(path: Path) -> list[str]:
     """The columns' names as they are written."""
+    sign = delimiter(path)
     for encoding in ("utf-8-sig", "latin-1"):
         try:
-            return list(pd.read_csv(path, nrows=0, encoding=encoding).columns)
+            return list(pd.read_csv(path, nrows=0, encoding=encoding, sep=sign).columns)
         except UnicodeDecodeError:
             continue
         except (pd.errors.EmptyDataError, pd.errors.ParserError):
             return []
+
+
+def delimiter(path: Path) -> str:
+    """What parts the cells: a comma, unless the header has none, but semicolons or tabs."""
+    with open(path, "rb") as file:
+        first = file.readline(1 << 20)
+    return next((sign for sign in (",", ";", "\t") if sign.encode() in first), ",")
 
 
 def write(path: Path, frame: pd.DataFrame) -> None:
@@ -35,11 +44,17 @@ def write(path: Path, frame: pd.DataFrame) -> None:
 
 
 def pictures(train: pd.DataFrame, test: pd.DataFrame, test_readable: np.ndarray) -> pd.DataFrame:
-    """`part, id, path, view, row`: train rows first, then the readable test pictures; bool [test rows] says which these are."""
+    """`part, id, path, row`: train rows first, then the readable test pictures; bool [test rows] says which these are."""
     rows = np.full(len(test), "", object)
     rows[test_readable] = [str(len(train) + number) for number in range(int(test_readable.sum()))]
     parts = [
-        pd.DataFrame({"part": "train", "id": train["id"], "path": train["path"], "view": "", "row": [str(row) for row in range(len(train))]}),
-        pd.DataFrame({"part": "test", "id": test["id"], "path": test["path"], "view": "", "row": rows}),
+        pd.DataFrame({"part": "train", "id": train["id"], "path": train["path"], "row": [str(row) for row in range(len(train))]}),
+        pd.DataFrame({"part": "test", "id": test["id"], "path": test["path"], "row": rows}),
     ]
     return pd.concat(parts, ignore_index=True)
+
+
+def parted(separator: str, cell: str) -> list[str]:
+    """The labels of a cell. A blank parts at any white space; labels themselves are stripped."""
+    parts = cell.split(None if separator == " " else separator)
+    return [part for part in map(str.strip, parts) if part]

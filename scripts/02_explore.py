@@ -13,8 +13,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # python scripts/02_explore.py works too
 
-from clf import config, geometry, infer, paths, problem, readers, report, survey, tables
+from clf import config, geometry, infer, paths, problem, report, survey, tables
 from clf.draft import Draft
+from clf.raw import Raw
 
 
 @dataclass(frozen=True)
@@ -38,19 +39,19 @@ def main(words: Words) -> None:
     print(f"explore: {words.competition} ({reason})")
 
     last = (paths.read_json(place.explore_record) or {}).get("inferred", {})
-    raw = readers.Raw(place.raw)
+    raw = Raw(place.raw)
     draft = Draft(words.competition, raw, download["facts"], problem.edits(place.problem, last), place.problem)
     draft.settle(infer.QUESTION)
     gathered = survey.gather(raw, draft.known)
     geometry.look(draft, gathered)
-    asked, findings = draft.problem(), survey.findings(raw, gathered)
+    asked, findings = draft.problem(), survey.findings(raw, draft.problem(), gathered)
 
     tables.write(place.train, gathered.train_table)
-    tables.write(place.test, gathered.test[["id"]])
+    tables.write(place.test, gathered.test_table)
     tables.write(place.pictures, tables.pictures(gathered.train, gathered.test, gathered.test_readable))
     tables.write(place.quarantine, gathered.quarantine)
     problem.write(place.problem, asked, draft.evidence)
-    notes = [*draft.assumptions(), *gathered.notes]
+    notes = [*draft.assumptions(), *draft.remarks(), *gathered.notes]
     findings |= {"problem": asked, "evidence": draft.evidence, "group": draft.groups(gathered.train), "notes": notes}
     report.explore(place.explore_page, findings)
     made_from |= {"problem.toml": problem.hash_values(place.problem), **{path.name: paths.hash_file(path) for path in made}}
@@ -58,7 +59,8 @@ def main(words: Words) -> None:
 
     for note in notes:
         print(f"  check: {note}")
-    print(f"explore: {asked.kind}, {len(asked.classes)} classes, {asked.metric}; labels from {asked.layout}, submission of {asked.style}")
+    size = f"{len(asked.classes)} {'values' if asked.kind == 'regression' else 'classes'}"
+    print(f"explore: {asked.kind}, {size}, {asked.metric}; labels from {asked.layout}, submission of {asked.style}")
     print(f"explore: {findings['train']:,} train and {findings['test']:,} test pictures, {len(gathered.quarantine):,} in quarantine,")
     print(f"         {findings['cluster_rows']:,} training rows have a duplicate, {findings['twins']:,} test pictures have a twin in train")
     print(f"explore: see {paths.show(place.explore_page)}; correct {paths.show(place.problem)} where it is wrong")

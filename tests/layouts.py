@@ -18,7 +18,9 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_sample_images
 
-from clf import folds, paths, problem, store, tables
+from clf import folds, infer, paths, problem, store, tables
+from clf.draft import Draft
+from clf.raw import Raw
 
 CLASSES = ("Black disk", "red-square", "white cross")
 
@@ -87,19 +89,19 @@ def table(folder: Path, pictures: int, side: int, generator: np.random.Generator
     return answers
 
 
-def onehot(folder: Path, pictures: int, side: int, generator: np.random.Generator) -> pd.DataFrame:
+def columns(folder: Path, pictures: int, side: int, generator: np.random.Generator) -> pd.DataFrame:
     """As plant-pathology-2020: train and test pictures in one folder, one column for each class, a test table."""
-    columns = ["healthy", "rust", "scab"]
+    names = ["healthy", "rust", "scab"]
     parts = {}
     for part, count in (("Train", pictures), ("Test", pictures // 3)):
         kind = kinds(count, 3)
         for number in range(count):
             save(folder / "images" / f"{part}_{number}.jpg", draw(kind[number], side, generator))
-        parts[part] = _onehot(kind, columns)
+        parts[part] = _onehot(kind, names)
         parts[part].insert(0, "image_id", [f"{part}_{number}" for number in range(count)])
     parts["Train"].to_csv(folder / "train.csv", index=False)
     parts["Test"][["image_id"]].to_csv(folder / "test.csv", index=False)
-    parts["Test"].assign(**dict.fromkeys(columns, 1 / 3)).to_csv(folder / "sample_submission.csv", index=False)
+    parts["Test"].assign(**dict.fromkeys(names, 1 / 3)).to_csv(folder / "sample_submission.csv", index=False)
     return parts["Test"]
 
 
@@ -127,13 +129,36 @@ def filename(folder: Path, pictures: int, side: int, generator: np.random.Genera
     return pd.DataFrame({"id": ids, "label": kind})
 
 
-LAYOUTS: dict[str, Callable] = {"pixels": pixels, "table": table, "onehot": onehot, "folders": folders, "filename": filename}
+LAYOUTS: dict[str, Callable] = {"pixels": pixels, "table": table, "columns": columns, "folders": folders, "filename": filename}
 
 
 def build(name: str, folder: Path, pictures: int = 60, side: int = 48, seed: int = 0) -> pd.DataFrame:
     """Writes the layout with `pictures` for training and a third as many for test; returns the test answers."""
     folder.mkdir(parents=True, exist_ok=True)
     return LAYOUTS[name](folder, pictures, side, np.random.default_rng(seed))
+
+
+def small(raw: Path, columns: dict[str, list], sample: dict[str, object], test: int = 4) -> Path:
+    """A table `train.csv` of labels for `train/train0.png` … of 8 px, and a sample submission with these values for `test/test0.png` …"""
+    count = len(next(iter(columns.values())))
+    for part, number in (("train", count), ("test", test)):
+        grey(raw, [f"{part}/{part}{place}.png" for place in range(number)])
+    pd.DataFrame({"image": [f"train{place}" for place in range(count)], **columns}).to_csv(raw / "train.csv", index=False)
+    pd.DataFrame({"image": [f"test{place}" for place in range(test)], **sample}).to_csv(raw / "sample_submission.csv", index=False)
+    return raw
+
+
+def grey(raw: Path, names: list[str], side: int = 8) -> None:
+    """A picture of one grey for each name, no two alike."""
+    for number, name in enumerate(names):
+        save(raw / name, np.full((side, side, 3), 5 * number % 256, np.uint8))
+
+
+def inferred(raw: Path, facts: dict | None = None, **yours) -> Draft:
+    """What 02 settles before it looks at pictures; `facts` as Kaggle says them, `yours` as problem.toml is edited."""
+    draft = Draft("any", Raw(raw), facts or {}, yours, raw.parent / "problem.toml")
+    draft.settle(infer.QUESTION)
+    return draft
 
 
 def downloaded(data: Path, facts: dict | None = None) -> Path:
@@ -153,7 +178,7 @@ def prepare(name: str, work: Path, pictures: int = 90, side: int = 32, count: in
         build("folders", downloaded(place.data), pictures=pictures, side=side)
         command = [sys.executable, "-m", "scripts.02_explore", f"competition={name}"]
         subprocess.run(command, cwd=paths.CHECKOUT, check=True, capture_output=True)
-        tables.write(place.folds, folds.draw(tables.read(place.train), folds=count))
+        tables.write(place.folds, folds.draw(tables.read(place.train), problem.read(place.problem), folds=count))
         stored = tables.read(place.pictures).path.tolist()
         store.pack(place.packed(side), place.raw, stored, side, "squash", problem.read(place.problem).channels, {"side": side, "fit": "squash"})
         paths.write_json(place.prepare_record, {"side": side, "fit": "squash"})

@@ -14,15 +14,31 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 SOURCES = sorted((CHECKOUT / "clf").glob("*.py"))
 SCRIPTS = sorted((CHECKOUT / "scripts").glob("*.py"))
 LAYERS = {
-    0: {"paths", "config", "kaggle", "archives", "embedded", "sources"},
+    0: {"paths", "config", "kaggle", "archives", "parts", "embedded", "sources"},
     1: {
-        *("problem", "draft", "infer", "location", "geometry", "readers", "survey", "tables", "images"),
-        *("store", "folds", "metrics", "submission", "runs", "report", "crew"),
+        *(
+            "problem",
+            "targets",
+            "raw",
+            "joins",
+            "readers",
+            "groups",
+            "draft",
+            "location",
+            "labels",
+            "request",
+            "infer",
+            "geometry",
+            "survey",
+            "tables",
+        ),
+        *("images", "decoders", "containers", "duplicates", "store", "folds", "metrics", "decisions"),
+        *("styles", "submission", "sending", "runs", "report", "crew"),
     },
     2: {"networks"},
     3: {"data", "augment", "models", "learn", "optim", "losses"},
     4: {"train"},
-    5: {"checks", "search", "inference"},
+    5: {"checks", "search", "inference", "bench"},
 }
 LAYER_OF = {module: layer for layer, modules in LAYERS.items() for module in modules}
 
@@ -63,7 +79,7 @@ def test_what_infers_the_question_is_no_part_of_a_run():
     """Better inference must not make every run old: what it finds stands in problem.toml and the tables."""
     of_runs = paths.code("train", "submission", "store", "runs")
     assert "clf/problem.py" in of_runs
-    assert not {f"clf/{name}.py" for name in ("draft", "infer", "location", "geometry", "readers", "survey")} & of_runs.keys()
+    assert not {f"clf/{name}.py" for name in ("draft", "infer", "location", "geometry", "groups", "readers", "survey")} & of_runs.keys()
 
 
 def test_numbered_scripts_do_not_import_each_other():
