@@ -29,7 +29,7 @@ def main(words: Words) -> None:
     train, pictures = tables.read(place.train), tables.read(place.pictures)
     side, fit = words.side or question.side, words.fit or question.fit
     inputs = {"problem.toml": problem.hash(question), "train.csv": paths.hash_file(place.train), "holdout": words.holdout}
-    inputs |= {"pictures.csv": paths.hash_file(place.pictures), "side": side, "fit": fit}
+    inputs |= {"pictures.csv": paths.hash_file(place.pictures), "side": side, "fit": fit, "window": list(question.window)}
     made_from = inputs | {"raw": paths.hash_tree(place.raw), **paths.code("folds", "store", "augment", "report")}
     reason = paths.changed(place.prepare_record, made_from)
     if not reason:
@@ -37,13 +37,13 @@ def main(words: Words) -> None:
         return
     print(f"prepare: {reason}")
 
-    drawn = folds.draw(train, holdout=words.holdout)
+    drawn = folds.draw(train, question, holdout=words.holdout)
     tables.write(place.folds, drawn)
-    print(folds.summary(drawn, train))
+    print(folds.summary(drawn, train, question))
 
     stored = pictures[pictures.row != ""]
-    source = {name: made_from[name] for name in ("pictures.csv", "raw", "side", "fit")} | paths.code("store")
-    print(store.pack(place.packed(side), place.raw, stored.path.tolist(), side, fit, question.channels, source))
+    source = {name: made_from[name] for name in ("pictures.csv", "raw", "side", "fit", "window")} | paths.code("store")
+    print(store.pack(place.packed(side), place.raw, stored.path.tolist(), side, fit, question.channels, source, question.window))
 
     from clf import augment, report  # TensorFlow: only where there is something to do
 
