@@ -81,7 +81,10 @@ def crop(images: np.ndarray, draw: Draw, problem: Problem, side: int, smallest: 
     for source, target, y, x, h, w in zip(images, out, top, left, height, width, strict=True):
         # Bilinear sampling aliases when it shrinks a lot.
         how = cv2.INTER_AREA if min(h, w) > 1.5 * side else cv2.INTER_LINEAR
-        target[:] = cv2.resize(source[y : y + h, x : x + w], (side, side), interpolation=how).reshape(target.shape)
+        for first in range(0, images.shape[3], 4):  # OpenCV averages areas of at most four channels
+            some = slice(first, first + 4)
+            cut = cv2.resize(source[y : y + h, x : x + w, some], (side, side), interpolation=how)
+            target[:, :, some] = cut.reshape(side, side, -1)
     return out
 
 
@@ -150,8 +153,10 @@ def colour(images: np.ndarray, draw: Draw, problem: Problem, side: int, strength
     """Brightness, contrast about the mean and, with three channels, saturation, each by a factor of 1 ± `strength`: one matrix per picture."""
     brightness, contrast, saturation = (1 + strength * (2 * draw(3) - 1)).T
     channels = images.shape[3]
+    if channels != 3:
+        saturation = np.ones_like(saturation)  # other channels are no colours of one picture, to be made alike
     weights = _grey_weights(channels)
-    means = np.array([cv2.mean(source)[:channels] for source in images]) @ weights
+    means = np.array([_means(source) for source in images]) @ weights
     matrices = np.empty((len(images), channels, channels + 1))
     kept = saturation[:, None, None] * np.eye(channels) + (1 - saturation)[:, None, None] * weights
     matrices[:, :, :channels] = (brightness * contrast)[:, None, None] * kept
@@ -160,6 +165,13 @@ def colour(images: np.ndarray, draw: Draw, problem: Problem, side: int, strength
     for source, target, matrix in zip(images, out, matrices, strict=True):
         target[:] = cv2.transform(source, matrix).reshape(target.shape)
     return out
+
+
+def _means(picture: np.ndarray) -> np.ndarray:
+    """float64 [C], each channel's mean; of [H,W,C] or [H,W]."""
+    if picture.ndim == 2 or picture.shape[2] <= 4:
+        return np.array(cv2.mean(picture)[: 1 if picture.ndim == 2 else picture.shape[2]])
+    return picture.mean((0, 1))  # several times slower, for any number of channels
 
 
 def _grey_weights(channels: int) -> np.ndarray:
@@ -179,12 +191,12 @@ def blur(images: np.ndarray, draw: Draw, problem: Problem, side: int, share: flo
 
 def cutout(images: np.ndarray, draw: Draw, problem: Problem, side: int, share: float = 0.3) -> np.ndarray:
     """Sets one square per picture to the picture's mean colour (DeVries and Taylor 2017); its side is `share` of the picture's."""
-    here, channels = images.shape[1], images.shape[3]
+    here = images.shape[1]
     hole = max(1, round(here * share))
     corners = (draw(2) * (here + hole)).astype(int) - hole
     out = images.copy()
     for target, (y, x) in zip(out, corners.tolist(), strict=True):
-        target[max(0, y) : y + hole, max(0, x) : x + hole] = np.rint(cv2.mean(target)[:channels])
+        target[max(0, y) : y + hole, max(0, x) : x + hole] = np.rint(_means(target))
     return out
 
 
@@ -243,8 +255,8 @@ def _brightness(picture: np.ndarray, magnitude: float, reach: Reach) -> np.ndarr
 
 
 def _contrast(picture: np.ndarray, magnitude: float, reach: Reach) -> np.ndarray:
-    channels = 1 if picture.ndim == 2 else picture.shape[2]
-    mean = float(_grey_weights(channels) @ cv2.mean(picture)[:channels])
+    means = _means(picture)
+    mean = float(_grey_weights(len(means)) @ means)
     return cv2.addWeighted(picture, 1 + 0.9 * magnitude, picture, 0, -0.9 * magnitude * mean)
 
 
@@ -316,12 +328,12 @@ def _transform(images: np.ndarray, which: np.ndarray, magnitudes: np.ndarray, pr
 def kerascv(name: str, images: np.ndarray, draw: Draw, problem: Problem, side: int) -> np.ndarray:
     """A layer of KerasCV by its entry in `KERASCV`; several times slower than the operations above."""
     with tf.device("CPU"):
-        return _kerascv(name, images.shape[3])(tf.constant(images), tf.constant(draw(5), tf.float32)).numpy()
+        return _kerascv(name, images.shape[3])(tf.constant(images), tf.constant(draw(8), tf.float32)).numpy()
 
 
 @functools.lru_cache
 def _kerascv(name: str, channels: int) -> Callable:
-    """`(images uint8 [B,S,S,C], u float32 [B,5]) -> uint8 [B,S,S,C]`, the layer made and traced once."""
+    """`(images uint8 [B,S,S,C], u float32 [B,8]) -> uint8 [B,S,S,C]`, the layer made and traced once."""
     import keras_cv  # takes seconds
 
     layer = KERASCV[name](keras_cv.layers, channels)
@@ -367,7 +379,7 @@ def _random_channel_shift(layers, channels: int) -> Callable:
 
 def _channel_shuffle(layers, channels: int) -> Callable:
     layer = layers.ChannelShuffle(channels, **SETTINGS)
-    return lambda images, u: layer.augment_images(images, tf.argsort(u[:, :channels]))
+    return lambda images, u: layer.augment_images(images, tf.argsort(u[:, :channels])) if channels == 3 else images
 
 
 def _random_gaussian_blur(layers, channels: int) -> Callable:

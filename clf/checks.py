@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from clf import augment, data, folds, images, learn, metrics, models, paths, store, tables, train
+from clf import augment, data, folds, images, learn, losses, metrics, models, paths, runs, store, tables, targets, train
 from clf.config import Config
+from clf.problem import SINGLE
 from clf.train import Material
 
 
@@ -81,7 +82,7 @@ def pictures_differ(on: Bench) -> Check:
 
 def belong_together(on: Bench, count: int = 64) -> Check:
     """The pictures that leave the pipeline are, by nearest neighbour among originals read anew from raw/, those of the rows that they
-    come with; and their targets are those rows' labels in train.csv."""
+    come with; and their targets are what those rows' labels in train.csv mean."""
     few = on.rows[: max(2, min(count, len(on.rows)))]
     plan = dataclasses.replace(on.plan, batch_size=len(few), steps_per_epoch=1, steps=1)
     side = plan.side
@@ -89,22 +90,23 @@ def belong_together(on: Bench, count: int = 64) -> Check:
     names = table[table.part == "train"].path.to_numpy()[few]
     fit = paths.read_json(on.place.prepare_record)["fit"]
     originals = np.zeros((len(few), side, side, on.source.pictures.shape[3]), np.uint8)
-    for position, picture in images.stream(on.place.raw, list(names), side):
+    question = on.source.question
+    for position, picture in images.stream(on.place.raw, list(names), side, window=question.window):
         originals[position] = store.as_channels(images.fit(picture, side, fit), originals.shape[3])
     labels = tables.read(on.place.train).label.to_numpy()
+    reread = dataclasses.replace(on.source, truth=targets.truth(question, labels))
     reference = thumbnails(originals)
     found = {}
     right_labels = 0
     for augmentation in ("none", on.settled.augment):
         stream = train.batches(on.settled, on.source, plan, few, augmentation)
-        pictures, targets, rows = next(iter(stream(0)))
+        pictures, wanted, rows = next(iter(stream(0)))
         nearest = few[(thumbnails(pictures.numpy()) @ reference.T).argmax(1)]
         # Equal pictures under two rows are not an error: their reference thumbnails agree.
         place_of = {row: position for position, row in enumerate(few)}
         same = [np.allclose(reference[place_of[a]], reference[place_of[b]], atol=0.05) for a, b in zip(nearest, rows.numpy(), strict=True)]
         found[augmentation] = float(np.mean(same))
-        classes = np.array(on.source.question.classes)
-        right_labels = int((classes[targets.numpy().argmax(1)] == labels[rows.numpy()]).sum())
+        right_labels = int(np.isclose(wanted, reread.targets(rows.numpy()), atol=1e-5).all(axis=1).sum())
     plain, augmented = found["none"], found[on.settled.augment]
     good = plain >= 0.98 and right_labels == len(few) and augmented >= min(0.5, 4 / len(few) + 0.1)
     figure = f"{plain:.0%} plain and {augmented:.0%} augmented of {len(few)} are nearest to their own row, {right_labels} labels agree"
@@ -151,13 +153,13 @@ def other_seed(on: Bench) -> Check:
 
 
 def uniform_start(on: Bench) -> Check:
-    """The first loss is near that of logits that are all zero."""
+    """The first loss is near that of logits that are all zero: classes alike, labels as likely as not, values in the middle of their range."""
     learner = on.learner()
-    pictures, targets, _ = next(iter(on.stream()(0)))
+    pictures, wanted, _ = next(iter(on.stream()(0)))
     logits = learner.model(tf.cast(pictures, tf.float32), training=True)
-    loss, guess = (float(tf.reduce_mean(learner.loss(targets, values))) for values in (logits, tf.zeros_like(logits)))
+    loss, guess = (float(tf.reduce_mean(learner.loss(wanted, values))) for values in (logits, tf.zeros_like(logits)))
     figure = f"loss {loss:.3f}, a uniform guess {guess:.3f}"
-    return verdict("loss at start is a uniform guess's", abs(loss - guess) < 0.2 * guess, figure, "the head's first weights are too large")
+    return verdict("loss at start is a uniform guess's", abs(loss - guess) <= 0.2 * guess, figure, "the head's first weights are too large")
 
 
 def first_steps(on: Bench, steps: int = 6) -> list[Check]:
@@ -193,7 +195,7 @@ def first_steps(on: Bench, steps: int = 6) -> list[Check]:
 
 
 def learnt_by_heart(on: Bench, seconds: float = 15.0, steps: int = 200) -> Check:
-    """A few pictures, not augmented, over and over: nearly all are right in the end."""
+    """A few pictures, not augmented, over and over: nearly all are right in the end (see `learnt`)."""
     few = on.rows[: min(32, len(on.rows))]
     settled = dataclasses.replace(on.settled, label_smoothing=0.0, mix="none", ema=0.0, batch_size=len(few))
     plan = dataclasses.replace(train.make_plan(settled, on.source, len(few), steps), learning_rate=on.plan.learning_rate * 128 / len(few) / 2)
@@ -205,12 +207,23 @@ def learnt_by_heart(on: Bench, seconds: float = 15.0, steps: int = 200) -> Check
         for _ in range(4):
             learner.step(*batch)
             taken += 1
-        logits = learner.model(tf.cast(batch[0], tf.float32), training=True)
-        right = float(tf.reduce_mean(tf.cast(tf.argmax(logits, 1) == tf.argmax(batch[1], 1), tf.float32)))
-    figure = f"{right:.0%} of {len(few)} pictures right after {taken} steps"
+        right = learnt(on, batch[1].numpy(), learner.model(tf.cast(batch[0], tf.float32), training=True))
+    what = "pictures right" if on.source.question.kind in SINGLE else "pictures' targets explained"
+    figure = f"{right:.0%} of {len(few)} {what} after {taken} steps"
     advice = "the network cannot fit even these: lower learning_rate=, or labels do not belong to pictures"
     # A slow machine may not come far in the time: that alone is no proof of a fault.
     return verdict("one batch is learnt by heart", right >= 0.9, figure, advice, "failed" if taken >= 40 else "warned")
+
+
+def learnt(on: Bench, wanted: np.ndarray, logits: tf.Tensor) -> float:
+    """The share of pictures whose class is the most probable one; where they have no single class, of the targets' variance the share that
+    the predictions explain (1 - squared error / variance): labels, shares and values differ in their losses, not in this."""
+    question = on.source.question
+    predicted = tf.sigmoid(logits).numpy() if question.kind == "regression" else losses.probabilities(question, logits).numpy()
+    if question.kind in SINGLE:
+        return float((predicted.argmax(1) == wanted.argmax(1)).mean())
+    error, variance = float(((predicted - wanted) ** 2).mean()), float(wanted.var(axis=0).mean())
+    return 1 - error / max(variance, 1e-3)  # alike pictures leave nothing to explain: then a small error is enough
 
 
 def same_twice(on: Bench, steps: int = 2) -> Check:
@@ -235,10 +248,10 @@ def trained(on: Bench, seconds: float) -> tuple[list[Check], dict]:
     plan = dataclasses.replace(on.plan, steps=steps)
     on = dataclasses.replace(on, plan=plan)
     learner = on.learner()
-    losses = []
+    course = []
     for batch in on.stream()(0):
-        losses.append(float(learner.step(*batch)))
-        if len(losses) == 1:
+        course.append(float(learner.step(*batch)))
+        if len(course) == 1:
             began = time.monotonic()  # the first step compiles
     step_seconds = (time.monotonic() - began) / (steps - 1)
     began = time.monotonic()
@@ -248,27 +261,15 @@ def trained(on: Bench, seconds: float) -> tuple[list[Check], dict]:
     learn.recalibrate(learner.model, on.stream()(0, min(steps, train.RECALIBRATION)))
     held_out = on.held_out
     predictor = train.make_predictor(on.settled, on.source, learner.model, "one")
-    probabilities = predictor(train.passing(on.source, plan.side, "train", held_out), held_out).astype(np.float64)
-    codes = on.source.codes[held_out]
-    prior = np.tile(on.source.targets(on.rows).mean(0, dtype=np.float64), (len(held_out), 1))
-    score = {kind: metrics.METRICS["log_loss"].score(codes, values) for kind, values in (("ours", probabilities), ("prior", prior))}
-    right = {kind: metrics.METRICS["accuracy"].score(codes, values) for kind, values in (("ours", probabilities), ("prior", prior))}
-    deviation = math.sqrt(right["prior"] * (1 - right["prior"]) / len(held_out))
-    part = max(1, len(losses) // 5)
-    first, last = float(np.mean(losses[:part])), float(np.mean(losses[-part:]))
-    spread = float(probabilities.std(0).max())
+    predicted = predictor(train.passing(on.source, plan.side, "train", held_out), held_out).astype(np.float64)
+    part = max(1, len(course) // 5)
+    first, last = float(np.mean(course[:part])), float(np.mean(course[-part:]))
+    spread = float((predicted.std(0) / unit(on)).max())
     waiting = feeding / step_seconds
     seen = f"after {steps} steps of {plan.batch_size}"
     found = [
         verdict("the loss falls", last < 0.98 * first, f"{first:.3f} → {last:.3f} {seen}", "try another learning_rate=", "warned"),
-        verdict(
-            "better than the class prior on held-out rows",
-            score["ours"] < 0.99 * score["prior"] or right["ours"] > right["prior"] + 2 * deviation,
-            f"log loss {score['ours']:.3f}, prior {score['prior']:.3f}; accuracy {right['ours']:.3f}, prior {right['prior']:.3f}",
-            "where one batch is learnt by heart the network can learn: the labels may not follow from the pictures (shuffled, or joined by the "
-            "wrong column: compare explore's page with train.csv), or the pictures are hard, or the training too short (seconds=60)",
-            "warned",
-        ),
+        better_than_prior(on, predicted),
         verdict(
             "predictions change with the input",
             spread > 1e-3,
@@ -284,6 +285,39 @@ def trained(on: Bench, seconds: float) -> tuple[list[Check], dict]:
         ),
     ]
     return found, {"seconds_per_step": step_seconds, "compiling": compiling}
+
+
+def unit(on: Bench) -> np.ndarray | float:
+    """What a prediction's spread is measured by: 1 of a probability, the range of a value."""
+    if on.source.question.kind != "regression":
+        return 1.0
+    low, high = targets.ranges(on.source.question)
+    return high - low
+
+
+def better_than_prior(on: Bench, predicted: np.ndarray) -> Check:
+    """The held-out rows' loss, or their accuracy where each has one class, against the mean of the training rows, whatever the picture."""
+    question, truth = on.source.question, on.source.truth[on.held_out]
+    prior = np.tile(targets.dense(question, on.source.truth[on.rows]).mean(0, dtype=np.float64), (len(truth), 1))
+
+    def measured(metric: str) -> tuple[float, float]:
+        return tuple(metrics.METRICS[metric].score(truth, values, runs.asked(question)) for values in (predicted, prior))
+
+    name = train.loss_metric(question)
+    loss, guess = measured(name)
+    good, figure = loss < 0.99 * guess, f"{name.replace('_', ' ')} {loss:.3f}, prior {guess:.3f}"
+    if question.kind in SINGLE:
+        right, most = measured("accuracy")
+        good |= right > most + 2 * math.sqrt(most * (1 - most) / len(truth))
+        figure += f"; accuracy {right:.3f}, prior {most:.3f}"
+    return verdict(
+        "better than the class prior on held-out rows",
+        good,
+        figure,
+        "where one batch is learnt by heart the network can learn: the labels may not follow from the pictures (shuffled, or joined by the "
+        "wrong column: compare explore's page with train.csv), or the pictures are hard, or the training too short (seconds=60)",
+        "warned",
+    )
 
 
 CHECKS = (pictures_differ, belong_together, held_out_stays_out, other_seed, uniform_start, first_steps, learnt_by_heart, same_twice)

@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from clf import config, data, images, learn, losses, models, paths, problem, runs, store, tables, train
+from clf import config, containers, data, images, learn, losses, models, paths, problem, runs, store, tables, targets, train
 from clf.config import Config, Mistake
 from clf.problem import Problem
 
@@ -70,8 +70,8 @@ def check_store(place: paths.Place, run: paths.Run) -> None:
 
 def forward(trained: Trained) -> Callable[[np.ndarray], np.ndarray]:
     """A function uint8 [B,S,S,C] → float64 [B,K]: the mean over the folds and over the run's views."""
-    kind = functools.partial(losses.probabilities, trained.question.kind)
-    members = [learn.Predictor(network, trained.settled.views, kind) for network in trained.networks]
+    meaning = functools.partial(losses.probabilities, trained.question)
+    members = [learn.Predictor(network, trained.settled.views, meaning) for network in trained.networks]
 
     def predict(pictures: np.ndarray) -> np.ndarray:
         pictures = tf.constant(pictures)
@@ -83,25 +83,62 @@ def forward(trained: Trained) -> Callable[[np.ndarray], np.ndarray]:
 # -- predictions for any pictures --------------------------------------------------------------------------------------------------------
 
 
-def names(folder: Path) -> list[str]:
-    """Every picture below the folder, named as `images.stream` reads it: rows of tables of pixels first, then files by their path.
+def names(folder: Path, suffixes: Sequence[str] = ()) -> list[str]:
+    """Every picture below the folder, named as `images.stream` reads it: those of containers first, then files by their path.
 
-    Raises Mistake where there is no folder, or no picture in it.
+    Where a picture's channels are files of their own, told apart by their `suffixes`, the name is theirs, joined. Raises Mistake where
+    there is no folder, or no picture in it.
     """
     if not folder.is_dir():
         raise Mistake(f"images={folder} is no folder.")
     files = [path.relative_to(folder).as_posix() for path in paths.files(folder)]
-    found = [f"{name}#{row}" for name in files if name.lower().endswith(".csv") for row in range(pixel_rows(folder / name))]
-    found += [name for name in files if name.lower().endswith(images.EXTENSIONS)]
-    if not found:
-        raise Mistake(f"images={folder} holds {len(files)} files and no picture. Known: {' '.join(images.EXTENSIONS)} and tables of pixels.")
-    return found
+    sizes = {name: contained(folder / name) for name in files}
+    found = [f"{name}#{row}" for name, size in sizes.items() for row in range(size)]
+    pictures = [name for name, size in sizes.items() if not size and name.lower().endswith(images.EXTENSIONS)]
+    joined = join_channels(pictures, suffixes) if suffixes else pictures
+    if pictures and not joined:
+        raise Mistake(f"images={folder} holds {len(pictures)} pictures, but none is called …{' or …'.join(suffixes)}, as the channels of one are.")
+    if not found + joined:
+        raise Mistake(
+            f"images={folder} holds {len(files)} files and no picture. Known: {' '.join(images.EXTENSIONS)}, tables of pixels, JSON lists of "
+            "records with arrays, and TFRecord files."
+        )
+    return found + joined
 
 
-def pixel_rows(path: Path) -> int:
-    """Rows of a table of pixels; 0 for any other table."""
-    columns = images.pixel_columns(tables.header(path))
-    return len(pd.read_csv(path, usecols=columns[:1])) if columns else 0
+def contained(path: Path) -> int:
+    """How many pictures a file holds, where it is a container: a table of pixels, a JSON list of records with arrays, a TFRecord file, a
+    stack [N,H,W,C]; else 0."""
+    kind = path.suffix.lower()
+    try:
+        if kind == ".csv":
+            columns = images.pixel_columns(tables.header(path))
+            return len(pd.read_csv(path, usecols=columns[:1])) if columns else 0
+        if kind == ".json":
+            found = [containers.number_fields(record) for record in containers.json_records(path)]
+            return len(found) if any(found) else 0
+        if kind in (".tfrec", ".tfrecord", ".tfrecords"):
+            return sum(1 for _ in containers.examples(path))
+        if kind == ".npy":
+            shape = np.load(path, mmap_mode="r").shape
+            return shape[0] if len(shape) == 4 else 0
+    except (ValueError, images.Unreadable):  # no such container, or a damaged one
+        pass
+    return 0
+
+
+def join_channels(files: Sequence[str], suffixes: Sequence[str]) -> list[str]:
+    """One name `a|b|…`, in the order of the suffixes, for all files that are called the same but for the suffix, before their extension.
+
+    A file that is missing keeps its place: reading the name says so. Files without any of the suffixes are left out.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for name in files:
+        stem, extension = os.path.splitext(name)
+        suffix = max((suffix for suffix in suffixes if stem.endswith(suffix)), key=len, default=None)
+        if suffix is not None:
+            found.setdefault(stem.removesuffix(suffix), {}).setdefault(suffix, extension)
+    return ["|".join(stem + suffix + parts.get(suffix, min(parts.values())) for suffix in suffixes) for stem, parts in found.items()]
 
 
 def prepared(trained: Trained, folder: Path, names: list[str]) -> Iterator[tuple[str, np.ndarray | images.Unreadable]]:
@@ -109,7 +146,7 @@ def prepared(trained: Trained, folder: Path, names: list[str]) -> Iterator[tuple
     side, fit = trained.stored_side, trained.fit
     at_least = side if fit == "squash" else side + 1  # as the store asks for it: a JPEG is decoded at the same scale
     waiting, expected = {}, 0
-    for position, picture in images.stream(folder, names, at_least):
+    for position, picture in images.stream(folder, names, at_least, window=trained.question.window):
         readable = not isinstance(picture, images.Unreadable)
         waiting[position] = store.as_channels(images.fit(picture, side, fit), trained.channels) if readable else picture
         while expected in waiting:
@@ -118,7 +155,7 @@ def prepared(trained: Trained, folder: Path, names: list[str]) -> Iterator[tuple
 
 
 def write_table(output: Path, trained: Trained, folder: Path, names: list[str]) -> int:
-    """Writes `path, label, error` and a column per class with its probability, classes in the problem's order; one line for each name.
+    """Writes `path, label, error` and a column per class with its probability or value, in the problem's order; one line for each name.
 
     A picture that cannot be read has its reason under `error` and nothing else. Returns how many these are.
     """
@@ -138,9 +175,17 @@ def write_table(output: Path, trained: Trained, folder: Path, names: list[str]) 
                     table.writerow([name, "", picture, *[""] * len(trained.question.classes)])
                 else:
                     values = next(probabilities)
-                    table.writerow([name, trained.question.classes[values.argmax()], "", *(f"{value:.8g}" for value in values)])
+                    table.writerow([name, label(trained.question, values), "", *(f"{value:.8g}" for value in values)])
             bar.update(len(group))
     return failed
+
+
+def label(question: Problem, values: np.ndarray) -> str:
+    """What predictions [K] say of one picture: its class; every label that is likelier than not, at least the likeliest; or the values."""
+    if question.kind == "regression":
+        return " ".join(f"{value:.8g}" for value in values)
+    chosen = np.flatnonzero(values >= 0.5) if question.kind == "multilabel" else ()
+    return question.separator.join(question.classes[code] for code in (chosen if len(chosen) else [values.argmax()]))
 
 
 def _padded(predict: Callable, pictures: np.ndarray, size: int, side: int) -> np.ndarray:
@@ -152,9 +197,10 @@ def _padded(predict: Callable, pictures: np.ndarray, size: int, side: int) -> np
 
 # -- the export --------------------------------------------------------------------------------------------------------------------------
 
-TOLERANCE = 1e-4  # of a probability
+TOLERANCE = 1e-4  # of a probability, or of a value's range
 LOOSE = 2e-2  # where half precision, or another kind of device, computed the run's predictions
 COMPARED = 64  # pictures
+OUTPUTS = {"multilabel": "probabilities of each label by itself", "soft": "shares", "regression": "values"}  # by the problem's kind
 # Runs with -P, where this package is not found: what it loads needs Keras and TensorFlow alone.
 ELSEWHERE = """
 import sys
@@ -175,7 +221,7 @@ numpy.savez(
 def export(place: paths.Place, trained: Trained, expected: runs.Predictions, output: paths.Export) -> dict:
     """Writes the run as one Keras model, one SavedModel and a record of what they want and give; returns the record.
 
-    Both take pictures uint8 or float32 [B,S,S,C] of 0..255 and give probabilities float32 [B,K]. They are loaded again, without this
+    Both take pictures uint8 or float32 [B,S,S,C] of 0..255 and give probabilities or values float32 [B,K]. They are loaded again, without this
     package, and compared with the run's own predictions of test pictures: RuntimeError for a difference above the tolerance.
     """
     check_output(output)
@@ -199,21 +245,23 @@ def export(place: paths.Place, trained: Trained, expected: runs.Predictions, out
 
 
 def combined(trained: Trained) -> keras.Model:
-    """All folds and views as one network of stock layers: images [B,S,S,C] 0..255 → probabilities float32 [B,K]."""
+    """All folds and views as one network of stock layers: images [B,S,S,C] 0..255 → probabilities or values float32 [B,K]."""
     pictures = keras.Input(trained.networks[0].input_shape[1:], name="images")
     parts = []
     for number, network in enumerate(trained.networks):
         plain = models.plain(network)
         member = keras.Model(plain.inputs, plain.outputs[0], name=f"member{number}")  # the networks' own names are equal
         for view in config.choose(learn.VIEWS, trained.settled.views, "views"):
-            parts.append(losses.probabilities(trained.question.kind, member(view(pictures))))
+            parts.append(losses.probabilities(trained.question, member(view(pictures))))
     mean = keras.ops.mean(keras.ops.stack(parts), axis=0)
     return keras.Model(pictures, keras.layers.Activation("linear", dtype="float32", name="probabilities")(mean), name=trained.run.name)
 
 
 def describe(trained: Trained) -> dict:
     """What somebody who has the exported files alone has to know."""
-    colours = {1: "grey", 3: "RGB"}[trained.channels]
+    colours = {1: "grey", 3: "RGB"}.get(trained.channels, f"{trained.channels} channels")
+    if trained.question.window:
+        colours += f" of more than 8 bits, each from {' and '.join(trained.question.window)} to 0 and 255"
     return {
         "competition": trained.question.competition,
         "run": trained.run.name,
@@ -224,7 +272,7 @@ def describe(trained: Trained) -> dict:
         "stored_side": trained.stored_side,
         "input": f"pictures uint8 or float32 [B,{trained.side},{trained.side},{trained.channels}], {colours}, 0..255, upright: rectangles by "
         f"fit={trained.fit} to {trained.stored_side} px, then by area to {trained.side} px",
-        "output": f"probabilities float32 [B,{len(trained.question.classes)}], in the order of classes",
+        "output": f"{OUTPUTS.get(trained.question.kind, 'probabilities')} float32 [B,{len(trained.question.classes)}], in the order of classes",
         "use": "keras.models.load_model(file).predict(pictures); tf.saved_model.load(folder).serve(pictures), or .serve_uint8(pictures)",
         "folds": [fold.key for fold in folds(trained.run)],
         "views": trained.settled.views,
@@ -233,7 +281,7 @@ def describe(trained: Trained) -> dict:
 
 
 def differences(place: paths.Place, trained: Trained, expected: runs.Predictions, draft: paths.Export) -> dict[str, float]:
-    """The largest difference of a probability from the run's own predictions, for each way to ask."""
+    """The largest difference from the run's own predictions, of a probability or as a share of a value's range, for each way to ask."""
     source = train.material(place, trained.stored_side)
     pictures = data.resize(source.pictures[source.test_store[expected.test_rows[:COMPARED]]], trained.side)
     given, found = draft.folder / "given.npy", draft.folder / "found.npz"
@@ -242,8 +290,9 @@ def differences(place: paths.Place, trained: Trained, expected: runs.Predictions
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"the export of run {trained.run.name} cannot be loaded without this package:\n{done.stderr[-2000:]}")
+    unit = np.subtract(*targets.ranges(trained.question)[::-1]) if trained.question.kind == "regression" else 1.0
     with np.load(found) as answers:
-        return {name: float(np.abs(answers[name] - expected.test[:COMPARED]).max()) for name in answers.files}
+        return {name: float((np.abs(answers[name] - expected.test[:COMPARED]) / unit).max()) for name in answers.files}
 
 
 def tolerance(trained: Trained) -> float:

@@ -1,7 +1,8 @@
 """What the logits mean, and what training minimises, by the kind of question.
 
-`targets` float32 [B,K]: one-hot or a mixture of classes (binary, multiclass, ordinal), 0..1 for each label (multilabel), or the value
-(regression, [B,1]). `logits` [B,L] with L = `outputs(kind, K)`. A loss is `loss(targets, logits, label_smoothing) -> float32 [B]`.
+`targets` float32 [B,K]: one-hot or a mixture of classes (binary, multiclass, ordinal), shares that sum to 1 (soft), 0..1 for each label
+(multilabel), or the values, where 0 is the problem's lowest and 1 its highest (regression). `logits` [B,L] with L = `outputs(kind, K)`.
+A loss is `loss(targets, logits, label_smoothing) -> float32 [B]`.
 """
 
 from collections.abc import Callable
@@ -11,14 +12,15 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from clf import config
+from clf import config, targets
 from clf.config import Mistake
+from clf.problem import SINGLE, Problem
 
 
 @dataclass(frozen=True)
 class Kind:
     outputs: Callable[[int], int]  # classes → logits
-    probabilities: Callable[[tf.Tensor], tf.Tensor]  # logits [B,L] → [B,K]; of Keras's operations, so that an export can hold it
+    predictions: Callable[[tf.Tensor, Problem], tf.Tensor]  # logits [B,L] → [B,K]; of Keras's operations, so that an export can hold it
     loss: str  # unless another one is asked for; a key of LOSSES
 
 
@@ -35,12 +37,20 @@ def ordinal_probabilities(logits: tf.Tensor) -> tf.Tensor:
     return ops.concatenate([lowest, share[:, :-1] - share[:, 1:], share[:, -1:]], axis=1)
 
 
+def values(logits: tf.Tensor, question: Problem) -> tf.Tensor:
+    """[B,K] → [B,K] in the competition's own unit, between the lowest and the highest of the training rows."""
+    low, high = targets.ranges(question)
+    share = ops.sigmoid(logits)
+    return ops.add(ops.multiply(ops.subtract(1.0, share), low), ops.multiply(share, high))  # both ends without rounding
+
+
 KINDS: dict[str, Kind] = {
-    "binary": Kind(lambda classes: classes, ops.softmax, "cross_entropy"),
-    "multiclass": Kind(lambda classes: classes, ops.softmax, "cross_entropy"),
-    "multilabel": Kind(lambda classes: classes, ops.sigmoid, "binary_cross_entropy"),
-    "ordinal": Kind(lambda classes: classes - 1, ordinal_probabilities, "ordinal"),
-    "regression": Kind(lambda classes: 1, ops.copy, "mean_squared_error"),
+    "binary": Kind(lambda classes: classes, lambda logits, question: ops.softmax(logits), "cross_entropy"),
+    "multiclass": Kind(lambda classes: classes, lambda logits, question: ops.softmax(logits), "cross_entropy"),
+    "ordinal": Kind(lambda classes: classes - 1, lambda logits, question: ordinal_probabilities(logits), "ordinal"),
+    "multilabel": Kind(lambda classes: classes, lambda logits, question: ops.sigmoid(logits), "binary_cross_entropy"),
+    "soft": Kind(lambda classes: classes, lambda logits, question: ops.softmax(logits), "cross_entropy"),
+    "regression": Kind(lambda classes: classes, values, "binary_cross_entropy"),
 }
 
 
@@ -49,9 +59,9 @@ def outputs(kind: str, classes: int) -> int:
     return config.choose(KINDS, kind, "kind").outputs(classes)
 
 
-def probabilities(kind: str, logits: tf.Tensor) -> tf.Tensor:
-    """Logits [B,L] → float32 [B,K]; for regression the values, [B,1]. Raises Mistake for an unknown kind."""
-    return config.choose(KINDS, kind, "kind").probabilities(ops.cast(logits, "float32"))
+def probabilities(question: Problem, logits: tf.Tensor) -> tf.Tensor:
+    """Logits [B,L] → float32 [B,K] in the order of the problem's classes; for regression the values. Raises Mistake for an unknown kind."""
+    return config.choose(KINDS, question.kind, "kind").predictions(ops.cast(logits, "float32"), question)
 
 
 def default(kind: str) -> str:
@@ -67,11 +77,6 @@ def _over_classes(targets: tf.Tensor, label_smoothing: float) -> tf.Tensor:
     return targets * (1 - label_smoothing) + label_smoothing / tf.cast(tf.shape(targets)[1], tf.float32)
 
 
-def _towards_half(targets: tf.Tensor, label_smoothing: float) -> tf.Tensor:
-    """The same where each label is a question of its own, with two answers."""
-    return targets * (1 - label_smoothing) + label_smoothing / 2
-
-
 def cross_entropy(targets: tf.Tensor, logits: tf.Tensor, label_smoothing: float) -> tf.Tensor:
     return tf.nn.softmax_cross_entropy_with_logits(_over_classes(targets, label_smoothing), logits)
 
@@ -83,15 +88,18 @@ def focal(targets: tf.Tensor, logits: tf.Tensor, label_smoothing: float, gamma: 
 
 
 def binary_cross_entropy(targets: tf.Tensor, logits: tf.Tensor, label_smoothing: float) -> tf.Tensor:
-    """Mean over the labels, so that it does not grow with their number."""
-    return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(_towards_half(targets, label_smoothing), logits), axis=1)
+    """Each label, or each value's place in its range, as a question of its own; mean over them, so that it does not grow with their number.
+
+    Its least expected value is at the targets' mean, as the squared error's is, but no gradient is larger than a class's: one rate serves
+    both. `label_smoothing` is not read: spread over two answers it would hold the probability of a rare label above its half.
+    """
+    return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(targets, logits), axis=1)
 
 
 def binary_focal(targets: tf.Tensor, logits: tf.Tensor, label_smoothing: float, gamma: float = 2.0) -> tf.Tensor:
-    """The focal loss of each label, mean over the labels (Lin et al. 2017)."""
-    smooth = _towards_half(targets, label_smoothing)
-    present = smooth * tf.sigmoid(-logits) ** gamma * tf.nn.softplus(-logits)
-    absent = (1 - smooth) * tf.sigmoid(logits) ** gamma * tf.nn.softplus(logits)
+    """The focal loss of each label, mean over the labels (Lin et al. 2017). `label_smoothing` is not read."""
+    present = targets * tf.sigmoid(-logits) ** gamma * tf.nn.softplus(-logits)
+    absent = (1 - targets) * tf.sigmoid(logits) ** gamma * tf.nn.softplus(logits)
     return tf.reduce_mean(present + absent, axis=1)
 
 
@@ -106,21 +114,26 @@ def ordinal(targets: tf.Tensor, logits: tf.Tensor, label_smoothing: float) -> tf
 
 def mean_squared_error(targets: tf.Tensor, logits: tf.Tensor, label_smoothing: float) -> tf.Tensor:
     """A value has no classes to spread a target over: `label_smoothing` is not read."""
-    return tf.reduce_mean(tf.square(targets - logits), axis=1)
+    return tf.reduce_mean(tf.square(targets - tf.sigmoid(logits)), axis=1)
 
 
-def huber(targets: tf.Tensor, logits: tf.Tensor, label_smoothing: float, delta: float = 1.0) -> tf.Tensor:
-    """Half the square of errors up to `delta`, linear beyond (Huber 1964). `label_smoothing` is not read."""
-    error = tf.abs(targets - logits)
+def huber(targets: tf.Tensor, logits: tf.Tensor, label_smoothing: float, delta: float = 0.1) -> tf.Tensor:
+    """Half the square of errors up to `delta`, a tenth of the range of values, linear beyond (Huber 1964). `label_smoothing` is not read."""
+    error = tf.abs(targets - tf.sigmoid(logits))
     near = tf.minimum(error, delta)
     return tf.reduce_mean(0.5 * tf.square(near) + delta * (error - near), axis=1)
 
 
+def as_they_are(loss: Callable) -> Callable:
+    """The loss of targets that are shares already: spread any further they would be other shares. `label_smoothing` is not read."""
+    return lambda targets, logits, label_smoothing: loss(targets, logits, 0.0)
+
+
 # Name → kind that it is for → loss.
 LOSSES: dict[str, dict[str, Callable]] = {
-    "cross_entropy": {"binary": cross_entropy, "multiclass": cross_entropy},
-    "focal": {"binary": focal, "multiclass": focal, "multilabel": binary_focal},
-    "binary_cross_entropy": {"multilabel": binary_cross_entropy},
+    "cross_entropy": {"binary": cross_entropy, "multiclass": cross_entropy, "soft": as_they_are(cross_entropy)},
+    "focal": {"binary": focal, "multiclass": focal, "soft": as_they_are(focal), "multilabel": binary_focal},
+    "binary_cross_entropy": {"multilabel": binary_cross_entropy, "regression": binary_cross_entropy},
     "ordinal": {"ordinal": ordinal},
     "mean_squared_error": {"regression": mean_squared_error},
     "huber": {"regression": huber},
@@ -154,19 +167,20 @@ def _frequency(prior: np.ndarray) -> np.ndarray:
     return np.maximum(prior, prior[prior > 0].min()) / prior.sum()
 
 
-# Balanced sampling is the loader's: the loss stays. Weights and adjusted logits want exactly one class for each picture.
+# Balanced sampling is the loader's: the loss stays, and each picture needs a class to be drawn by. Weights and adjusted logits want
+# classes, or shares of them, that sum to 1.
 BALANCES: dict[str, dict[str, Callable]] = {
     "none": dict.fromkeys(KINDS, unchanged),
-    "sampling": dict.fromkeys(KINDS, unchanged),
-    "weights": dict.fromkeys(("binary", "multiclass", "ordinal"), weighted),
-    "logits": dict.fromkeys(("binary", "multiclass"), adjusted),
+    "sampling": dict.fromkeys(SINGLE, unchanged),
+    "weights": dict.fromkeys((*SINGLE, "soft"), weighted),
+    "logits": dict.fromkeys(("binary", "multiclass", "soft"), adjusted),
 }
 
 
 def build(name: str, kind: str, label_smoothing: float, balance: str, prior: np.ndarray | None = None) -> Callable:
     """`(targets [B,K], logits [B,L]) -> float32 [B]`, the loss of each picture; `auto` names the kind's own.
 
-    `prior` is the share of each class among the training rows, float [K]; `balance` none and sampling do not read it. Raises Mistake for
+    `prior` is the share of each class among the training rows, float [K]; only `balance` weights and logits read it. Raises Mistake for
     unknown names, and for a loss or a balance that is not for the kind.
     """
     loss = _for_kind(LOSSES, default(kind) if name == "auto" else name, kind, "loss")

@@ -121,7 +121,7 @@ def build(name: str, side: int, channels: int, outputs: int, width: float = 1.0,
 
 
 def _normalise(scaling: tuple[Channels, Channels], channels: int) -> layers.Layer:
-    mean, deviation = (np.broadcast_to(part, 3) if channels == 3 else np.full(1, np.mean(part)) for part in scaling)
+    mean, deviation = (np.broadcast_to(part, 3) if channels == 3 else np.full(channels, np.mean(part)) for part in scaling)
     return layers.Rescaling((1 / deviation).tolist(), (-mean / deviation).tolist(), name=networks.FRONT)
 
 
@@ -189,7 +189,8 @@ def start_from(model: keras.Model, weights: str, folder: Path) -> str:
     before, now = source.input_shape[-1], model.input_shape[-1]
     if before == now:
         return said
-    return f"{said}; the stem's kernels for {before} channels are " + ("summed into one" if now == 1 else f"repeated for {now}")
+    how = "summed into one" if now == 1 else f"repeated for {now}" if now > before else f"those of the first {now}"
+    return f"{said}; the stem's kernels for {before} channels are {how}"
 
 
 def _imagenet(name: str, folder: Path) -> tuple[keras.Model, str]:
@@ -277,7 +278,7 @@ def _by_name(model: keras.Model) -> dict[tuple, keras.Variable]:
 
 
 def _for_channels(kernel: np.ndarray, before: int, now: int) -> np.ndarray:
-    """A stem's kernel [h,w,before·m,out] for `now` channels: summed for one, else repeated in turn and scaled to give as much."""
+    """A stem's kernel [h,w,before·m,out] for `now` channels: summed for one, else taken in turn and scaled to give as much."""
     shape = kernel.shape
     apart = kernel.reshape(*shape[:2], shape[2] // before, before, shape[3])
     if now == 1:

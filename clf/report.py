@@ -12,7 +12,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from clf import paths
+from clf import images, paths
 
 BLUE, ORANGE, GREY = "#2b6cb0", "#c05621", "#718096"
 LINES = (BLUE, ORANGE, "#2f855a", "#805ad5", "#b83280", "#4a5568", "#00838f", "#8d6e63")
@@ -70,7 +70,7 @@ Then repeat <code>make explore COMPETITION={{ competition }}</code>, which looks
 <h2>Samples of each class</h2>
 {% if hidden_classes %}<p class="small">The first {{ strips|length }} classes; {{ hidden_classes }} more are not shown.</p>{% endif %}
 <div class="grid">{% for label, count, strip in strips %}<figure>{{ strip }}<figcaption>{{ label }}
- <span class="small">({{ count }})</span></figcaption></figure>{% endfor %}</div>
+ <span class="small">{{ count }}</span></figcaption></figure>{% endfor %}</div>
 <h2>Duplicates</h2>
 <p>{{ duplicates }}</p>
 <div class="grid">{% for caption, strip in clusters %}<figure>{{ strip }}<figcaption>{{ caption }}</figcaption></figure>{% endfor %}</div>
@@ -135,7 +135,8 @@ def figure_with(columns: int, width: float, height: float) -> tuple[Figure, np.n
 
 
 def tile(picture: np.ndarray, side: int = TILE) -> np.ndarray:
-    """uint8 [h, w, 1|3] → uint8 [side, side, 3]: the whole picture on white, small ones enlarged by whole pixels."""
+    """uint8 [h, w, C] → uint8 [side, side, 3]: the whole picture on white, small ones enlarged by whole pixels."""
+    picture = images.visible(picture)
     height, width = picture.shape[:2]
     scale = side / max(height, width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
@@ -160,29 +161,32 @@ def strip(pictures: Sequence[np.ndarray], alt: str) -> Markup:
 def explore(path: Path, findings: dict) -> None:
     """The page of step 02.
 
-    findings: problem; evidence {field: text}; counts {label: rows}; heights, widths (px, one for each picture); formats {name: pictures};
-    samples {label: [uint8 [h, w, 1|3], at most 8]}; clusters [[{part, id, label, picture}]]; conflicts, twins, cluster_rows (numbers);
+    findings: problem; evidence {field: text}; counts {label: rows that have it}, {} of values; heights, widths (px, one for each picture);
+    formats {name: pictures}; samples {label, or what else its pictures share: [uint8 [h, w, C], at most 8]};
+    clusters [[{part, id, label, picture}]]; conflicts, twins, cluster_rows (numbers);
     group {column, groups} or None; quarantine (table); train, test (rows); notes [text].
     """
     problem, counts, clusters = findings["problem"], findings["counts"], findings["clusters"]
-    shown = list(counts)[:SHOWN_CLASSES]
+    named = list(counts or findings["samples"])
+    shown = named[:SHOWN_CLASSES]
     table = findings["quarantine"]
     write_page(
         path,
         "explore",
         title=f"{problem.competition}: the data",
-        lead=f"{problem.kind} · {len(counts):,} classes · {problem.metric} · rows: {findings['train']:,} train, {findings['test']:,} test",
+        lead=f"{problem.kind} · {len(problem.classes):,} {'classes' if counts else 'values'} · {problem.metric} · "
+        f"rows: {findings['train']:,} train, {findings['test']:,} test",
         competition=problem.competition,
         notes=findings["notes"],
         fields=problem_rows(problem, findings["evidence"]),
-        balance=balance_text(counts),
+        balance=balance_text(counts) if counts else values_text(problem),
         classes_figure=classes_figure(counts),
         extremes=extremes(counts) if len(counts) > LEGIBLE else [],
         sizes=sizes_text(findings["heights"], findings["widths"]),
         sizes_figure=sizes_figure(findings["heights"], findings["widths"]),
         formats=[(name, f"{number:,}") for name, number in findings["formats"].items()],
-        strips=[(label, f"{counts[label]:,}", strip(findings["samples"].get(label, []), label)) for label in shown],
-        hidden_classes=len(counts) - len(shown),
+        strips=[(label, f"({counts[label]:,})" if counts else "", strip(findings["samples"].get(label, []), label)) for label in shown],
+        hidden_classes=len(named) - len(shown),
         duplicates=duplicates_text(findings),
         clusters=[cluster_figure(members) for members in clusters[:SHOWN_CLUSTERS]],
         hidden_clusters=max(0, len(clusters) - SHOWN_CLUSTERS),
@@ -213,6 +217,15 @@ def balance_text(counts: dict[str, int]) -> str:
     return f"{most!r} is the most frequent ({counts[most]:,} rows), {least!r} the rarest ({counts[least]:,}): {ratio:.1f} to 1.{rare}"
 
 
+def values_text(problem, most: int = 40) -> str:
+    """What each picture has in place of a class."""
+    if not problem.lowest:
+        return f"Each picture has {len(problem.classes):,} shares: {value_text(problem.classes, most)}."
+    ranges = zip(problem.classes[:most], problem.lowest, problem.highest, strict=False)
+    more = f" … ({len(problem.classes):,} in all)" if len(problem.classes) > most else ""
+    return "Each picture has values: " + ", ".join(f"{name} {low} to {high}" for name, low, high in ranges) + more + "."
+
+
 def extremes(counts: dict[str, int], number: int = 10) -> list[tuple]:
     """Rows of the most frequent beside the rarest classes."""
     ranked = sorted(counts.items(), key=lambda item: -item[1])
@@ -228,6 +241,8 @@ def shorten(text: str, most: int = 24) -> str:
 
 def classes_figure(counts: dict[str, int]) -> Markup:
     """A bar for each class; beyond 40 classes the ranked counts as one curve."""
+    if not counts:
+        return Markup("")
     if len(counts) <= LEGIBLE:
         figure, (axes,) = figure_with(1, 8.5, 0.8 + 0.24 * len(counts))
         bars = axes.barh([shorten(label) for label in counts], list(counts.values()), color=BLUE, height=0.7)
@@ -321,8 +336,8 @@ def run(
     """The page of a run.
 
     folds: {key, score or None, history: [{epoch, loss, learning_rate, valid_loss and valid_<metric> at some epochs}]}; confusion:
-    int [K, K], true class by predicted class, or None; score: {score, low, high, rows}, a score
-    of None is not known, and one on no rows is expected.
+    int [K, K], true class by predicted class, or None; score: {score, low, high, rows}, a score of None is not known, and one on no rows
+    is expected.
     """
     lead = "no score: every row trained"
     if score["score"] is not None:
@@ -339,9 +354,16 @@ def run(
         curves=curves_figure(folds, metric) if any(fold["history"] for fold in folds) else None,
         confusion_figure=confusion_figure(confusion, classes) if confusion is not None and len(classes) <= LEGIBLE else None,
         confusions=pairs,
-        no_confusions="No validation rows." if confusion is None else "None: every validation row is right.",
+        no_confusions=no_confusions(confusion, score["rows"]),
         settings=list(settings.items()),
     )
+
+
+def no_confusions(confusion: np.ndarray | None, rows: int) -> str:
+    """Why the page names none."""
+    if not rows:
+        return "No validation rows."
+    return "Not counted: too many classes, or not one for each picture." if confusion is None else "None: every validation row is right."
 
 
 def number(value: float | None, digits: int = 4) -> str:
@@ -482,7 +504,7 @@ def augmentations(path: Path, before: np.ndarray, after: dict[str, np.ndarray]) 
         block, column = divmod(index, columns)
         for offset, (name, pictures) in enumerate(rows.items()):
             shown = axes[block * len(rows) + offset, column]
-            picture = np.clip(np.rint(np.asarray(pictures[index])), 0, 255).astype(np.uint8)
+            picture = images.visible(np.clip(np.rint(np.asarray(pictures[index])), 0, 255).astype(np.uint8))
             shown.imshow(picture[:, :, 0] if picture.shape[2] == 1 else picture, cmap="gray", vmin=0, vmax=255)
             if column == 0:
                 shown.set_ylabel(name, fontsize=9)

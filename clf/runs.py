@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
-from clf import config, folds, metrics, paths, problem, tables
+from clf import config, decisions, folds, metrics, paths, problem, tables, targets
 from clf.config import Config, Mistake
 from clf.problem import Problem
 
@@ -22,6 +23,7 @@ SMALL = 64  # px: above this store side `model=auto` takes the larger network, w
 TINY = 32  # px: up to here it takes airbench, where the time suffices
 # Seconds of budget per training row from which airbench has caught up with resnet10, three times as fast, on two cores (cifar-10, 4 minutes).
 ENOUGH = 0.006
+CONFUSABLE = 2000  # classes: up to here a table of every pair fits into memory
 
 
 # -- identity ----------------------------------------------------------------------------------------------------------------------
@@ -199,7 +201,7 @@ def commit() -> str:
 
 @dataclass(frozen=True)
 class Predictions:
-    """A run's probabilities, float64 [n,K] in the order of the problem's classes, each with the rows of its table.
+    """A run's probabilities or values, float64 [n,K] in the order of the problem's classes, each with the rows of its table.
 
     `valid` is out-of-fold (row numbers of train.csv, empty for a `full` run), `test` the mean over folds (row numbers of test.csv),
     `holdout` the mean over folds for the locked rows, or None.
@@ -249,22 +251,42 @@ def out_of_fold(run: paths.Run, keys: list[str], classes: int) -> tuple[np.ndarr
     return np.concatenate(rows), np.concatenate([np.mean([values for _, values in parts], axis=0) for parts in found.values()])
 
 
-def label_codes(question: Problem, train) -> np.ndarray:
-    """int [N]: each train row's class number. Raises Mistake for a label that problem.toml does not list."""
-    number = {name: code for code, name in enumerate(question.classes)}
-    strangers = sorted(set(train.label) - set(number))
-    if strangers:
-        raise Mistake(f"problem.toml's classes lack the label {strangers[0]!r} of train.csv: add it, then run `make explore`.")
-    return train.label.map(number).to_numpy(int)
+def asked(question: Problem) -> metrics.Asked:
+    """What the metric has to know of the question, decisions by its defaults."""
+    return metrics.Asked(kind=question.kind, positive=question.positive_index, ranks=question.ranks or metrics.Asked.ranks)
 
 
-def evaluate(question: Problem, codes: np.ndarray, probabilities: np.ndarray) -> dict:
-    """`{"score", "low", "high"}`: the competition's metric with its 95 % bootstrap interval over rows."""
+def cuts(question: Problem, train: pd.DataFrame, found: Predictions) -> np.ndarray | None:
+    """The decision numbers for test rows, fitted on every out-of-fold row; None where the metric has none, or nothing was validated."""
     metric = metrics.METRICS[question.metric]
-    positive = question.positive_index
-    score = metric.score(codes, probabilities, positive=positive)
-    low, high = metrics.interval(metric, codes, probabilities, positive=positive)
-    return {"score": score, "low": low, "high": high}
+    if not metric.fit or not len(found.valid_rows):
+        return None
+    return decisions.fit_cuts(metric, targets.truth(question, train.label)[found.valid_rows], found.valid, asked(question))
+
+
+def decided(question: Problem, truth: np.ndarray, predicted: np.ndarray, parts: np.ndarray | None) -> np.ndarray:
+    """Predictions [n,K] that a score is honest for: where the metric's decisions are fitted, each row's by rows of other parts.
+
+    `parts` int [n], as `honest_parts` makes them; None: the metric's default decisions.
+    """
+    metric = metrics.METRICS[question.metric]
+    if parts is None or not metric.fit:
+        return predicted
+    return decisions.nested(metric, truth, predicted, parts, asked(question))
+
+
+def honest_parts(folds_of_rows: np.ndarray) -> np.ndarray:
+    """int [n]: the rows' folds; where there is one fold only, halves of its rows, always the same."""
+    known, parts = np.unique(folds_of_rows, return_inverse=True)
+    return parts if len(known) > 1 else np.random.default_rng(0).permutation(len(parts)) % 2
+
+
+def evaluate(question: Problem, truth: np.ndarray, predicted: np.ndarray, parts: np.ndarray | None = None) -> dict:
+    """`{"score", "low", "high"}`: the competition's metric with its 95 % bootstrap interval over rows; see `decided` for `parts`."""
+    metric, wanted = metrics.METRICS[question.metric], asked(question)
+    predicted = decided(question, truth, predicted, parts)
+    low, high = metrics.interval(metric, truth, predicted, wanted)
+    return {"score": metric.score(truth, predicted, wanted), "low": low, "high": high}
 
 
 def finish(place: paths.Place, run: paths.Run, settled: Config, seconds: float) -> dict:
@@ -273,15 +295,16 @@ def finish(place: paths.Place, run: paths.Run, settled: Config, seconds: float) 
     A `full` run has no validation rows: its expected score is that of the newest run with the same settings on folds, where there is one.
     """
     question = problem.read(place.problem)
-    codes = label_codes(question, tables.read(place.train))
-    keys = fold_keys(place, settled)
-    scores = {}
+    truth, fold = targets.truth(question, tables.read(place.train).label), tables.read(place.folds).fold.to_numpy()
+    metric, keys = metrics.METRICS[question.metric], fold_keys(place, settled)
+    scores = dict.fromkeys(keys)
     for key in keys:
         rows, values = out_of_fold(run, [key], len(question.classes))
-        scores[key] = evaluate(question, codes[rows], values)["score"] if len(rows) else None
+        if len(rows):
+            scores[key] = metric.score(truth[rows], decided(question, truth[rows], values, honest_parts(fold[rows])), asked(question))
     rows, values = out_of_fold(run, keys, len(question.classes))
-    total = (evaluate(question, codes[rows], values) if len(rows) else expected(place, settled)) | {"rows": len(rows)}
-    result = {"metric": question.metric, **total, "folds": scores, "seconds": round(seconds, 1), "finished": now()}
+    found = evaluate(question, truth[rows], values, honest_parts(fold[rows])) if len(rows) else expected(place, settled)
+    result = {"metric": question.metric, **found, "rows": len(rows), "folds": scores, "seconds": round(seconds, 1), "finished": now()}
     paths.write_json(run.score, result)
     return result
 
@@ -291,23 +314,29 @@ def page(place: paths.Place, run: paths.Run) -> dict:
     question = problem.read(place.problem)
     score = paths.read_json(run.score)
     lines = {key: [json.loads(line) for line in run.fold(key).history.read_text().splitlines()] for key in score["folds"]}
-    held = predictions(place, question, run.name)
-    confusion = None
-    if len(held.valid_rows):
-        codes = label_codes(question, tables.read(place.train))[held.valid_rows]
-        confusion = np.zeros((len(question.classes),) * 2, int)
-        np.add.at(confusion, (codes, held.valid.argmax(1)), 1)
     parts = [{"key": key, "history": lines[key], "score": value} for key, value in score["folds"].items()]
     settled = dataclasses.asdict(settings(run))
     return {
         "name": run.name,
         "settings": settled,
         "folds": parts,
-        "confusion": confusion,
+        "confusion": confusion(place, question, predictions(place, question, run.name)),
         "classes": question.classes,
         "metric": question.metric,
         "score": score,
     }
+
+
+def confusion(place: paths.Place, question: Problem, found: Predictions) -> np.ndarray | None:
+    """int [K,K], true class by decided class of the out-of-fold rows; None without such rows, for more than CONFUSABLE classes, and where
+    a picture has not exactly one."""
+    if question.kind not in problem.SINGLE or not len(found.valid_rows) or len(question.classes) > CONFUSABLE:
+        return None
+    truth = targets.truth(question, tables.read(place.train).label)[found.valid_rows]
+    parts = honest_parts(tables.read(place.folds).fold.to_numpy()[found.valid_rows])
+    counts = np.zeros((len(question.classes),) * 2, int)
+    np.add.at(counts, (truth, decided(question, truth, found.valid, parts).argmax(1)), 1)
+    return counts
 
 
 def expected(place: paths.Place, settled: Config) -> dict:

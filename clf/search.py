@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clf import config, metrics, paths, problem, runs, tables, train
+from clf import config, metrics, paths, problem, runs, tables, targets, train
 from clf.config import Config
 
 _STRONGER = {"none": "light", "light": "medium", "medium": "strong"}
@@ -77,14 +77,18 @@ def judge(place: paths.Place, tried: list[tuple[Trial, paths.Run]]) -> list[dict
     under resampling of validation rows in pairs (bootstrap). At most one change is kept, the one with the largest gain.
     """
     question = problem.read(place.problem)
-    codes = runs.label_codes(question, tables.read(place.train))
-    metric = metrics.METRICS[question.metric]
+    metric, asked = metrics.METRICS[question.metric], runs.asked(question)
     sign = 1 if metric.higher_is_better else -1
     held = [runs.predictions(place, question, run.name) for _, run in tried]
-    truth = codes[held[0].valid_rows]
+    seen = held[0].valid_rows
+    truth, parts = targets.truth(question, tables.read(place.train).label)[seen], runs.honest_parts(tables.read(place.folds).fold.to_numpy()[seen])
+    predicted = [runs.decided(question, truth, each.valid, parts) for each in held]
+    shares = [metric.rows(truth, each, asked) for each in predicted] if metric.rows else None
 
     def scores(rows: np.ndarray) -> np.ndarray:
-        return sign * np.array([metric.score(truth[rows], each.valid[rows], positive=question.positive_index) for each in held])
+        if shares:
+            return sign * np.array([each[rows].mean() for each in shares])
+        return sign * np.array([metric.score(truth[rows], each[rows], asked) for each in predicted])
 
     every = np.arange(len(truth))
     total = scores(every)

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from clf import augment, config, crew, data, folds, learn, losses, metrics, models, optim, paths, problem, runs, store, tables
+from clf import augment, config, crew, data, folds, learn, losses, metrics, models, optim, paths, problem, runs, store, tables, targets
 from clf.config import Config, Mistake
 from clf.problem import Problem
 
@@ -30,35 +30,34 @@ CURVE_ROWS = 1000  # validation rows that the curve during training uses
 
 @dataclass(frozen=True)
 class Material:
-    """What every fold reads: the store, and by table row the place in it and the target."""
+    """What every fold reads: the store, and by table row the place in it and the truth."""
 
     question: Problem
     pictures: np.ndarray  # the store, uint8 [N,S,S,C]
     train_store: np.ndarray  # int [train rows]: row in the store
     test_store: np.ndarray  # int [test rows]: row in the store, -1 without a readable picture
-    codes: np.ndarray  # int [train rows]: number of the class
+    truth: np.ndarray  # int [train rows], numbers of the classes, or float32 [train rows, K]: see `targets`
     folds: pd.DataFrame  # as in folds.csv
 
     def targets(self, rows: np.ndarray) -> np.ndarray:
-        """float32 [len(rows),K], one-hot; made by the batch: for every row at once it would not fit with many classes."""
-        found = np.zeros((len(rows), len(self.question.classes)), np.float32)
-        found[np.arange(len(rows)), self.codes[rows]] = 1
-        return found
+        """float32 [len(rows),K] as `losses` wants them; made by the batch: for every row at once it would not fit with many classes."""
+        found = targets.dense(self.question, self.truth[rows])
+        if self.question.kind != "regression":
+            return found
+        low, high = targets.ranges(self.question)
+        return (found - low) / (high - low)
 
 
 def material(place: paths.Place, side: int) -> Material:
     """Raises Mistake where an earlier step is missing, or labels and classes differ."""
     question = problem.read(place.problem)
     train, pictures = tables.read(place.train), tables.read(place.pictures)
-    number = {name: code for code, name in enumerate(question.classes)}
-    if strangers := sorted(set(train.label) - set(number)):
-        raise Mistake(f"problem.toml's classes lack the label {strangers[0]!r} of train.csv: add it, then run `make explore`.")
     return Material(
         question=question,
         pictures=store.load(place.packed(side)),
         train_store=store_rows(pictures, "train", len(train)),
         test_store=store_rows(pictures, "test", len(tables.read(place.test))),
-        codes=train.label.map(number).to_numpy(int),
+        truth=targets.truth(question, train.label),
         folds=tables.read(place.folds),
     )
 
@@ -147,14 +146,12 @@ def make_learner(settled: Config, source: Material, plan: learn.Plan, say: Calla
             rates=[settled.layer_decay**group for group in groups] if settled.weights else None,
             memory=tf.Variable(0.0, trainable=False) if averaged else None,
         )
-    seen = source.codes[source.folds.fold != folds.HOLDOUT]
-    prior = np.bincount(seen, minlength=len(question.classes)) / len(seen)
     return learn.Learner(
         model,
         plan,
         optimizer,
         schedule,
-        losses.build(settled.loss, question.kind, settled.label_smoothing, settled.balance, prior),
+        losses.build(settled.loss, question.kind, settled.label_smoothing, settled.balance, frequencies(source)),
         strategy,
         mix=config.choose(augment.MIXES, settled.mix, "mix"),
         average=functools.partial(optim.weights_memory, ema=settled.ema, average=settled.average) if averaged else None,
@@ -162,8 +159,18 @@ def make_learner(settled: Config, source: Material, plan: learn.Plan, say: Calla
     )
 
 
+def frequencies(source: Material) -> np.ndarray:
+    """float64 [K]: each class's share of the rows that are not locked, or the mean of its shares; ones for values, which have none."""
+    seen = source.truth[source.folds.fold != folds.HOLDOUT]
+    if source.question.kind == "regression":
+        return np.ones(len(source.question.classes))
+    if source.question.kind in problem.SINGLE:
+        return np.bincount(seen, minlength=len(source.question.classes)) / len(seen)
+    return seen.mean(axis=0, dtype=np.float64)
+
+
 def make_predictor(settled: Config, source: Material, model: keras.Model, views: str = "") -> learn.Predictor:
-    return learn.Predictor(model, views or settled.views, functools.partial(losses.probabilities, source.question.kind))
+    return learn.Predictor(model, views or settled.views, functools.partial(losses.probabilities, source.question))
 
 
 def first_weights(place: paths.Place, settled: Config, key: str) -> str:
@@ -189,7 +196,7 @@ def first_weights(place: paths.Place, settled: Config, key: str) -> str:
 def batches(settled: Config, source: Material, plan: learn.Plan, rows: np.ndarray, augmentation: str | None = None):
     """`start -> tf.data.Dataset` of training batches from number `start` to the plan's end."""
     operation = augment.build(augmentation or settled.augment, source.question, plan.seed, plan.side)
-    codes = source.codes[rows] if settled.balance == "sampling" else None
+    codes = source.truth[rows] if settled.balance == "sampling" else None
 
     def stream(start: int, steps: int = plan.steps) -> tf.data.Dataset:
         return data.training(
@@ -392,20 +399,24 @@ def _fold(place: paths.Place, run: paths.Run, settled: Config, side: int, key: s
 
 
 def validation(source: Material, side: int, predictor: learn.Predictor, valid: np.ndarray):
-    """A function for the curve: loss and metric of the weights as they are, on at most CURVE_ROWS rows."""
+    """A function for the curve: loss and metric of the weights as they are, on at most CURVE_ROWS rows. The metric is that of the default
+    decisions, and NaN where these rows leave it undefined."""
     if not len(valid):
         return dict
     few = folds.sample(source.folds, CURVE_ROWS, valid)
-    codes = source.codes[few]
-    metric = metrics.METRICS[source.question.metric]
-    positive = source.question.positive_index
+    truth, asked = source.truth[few], runs.asked(source.question)
+    loss, metric = metrics.METRICS[loss_metric(source.question)], metrics.METRICS[source.question.metric]
 
     def validate() -> dict:
-        probabilities = predictor(passing(source, side, "train", few), few, "validating").astype(np.float64)
-        loss = metrics.METRICS["log_loss"].score(codes, probabilities)
-        return {"valid_loss": loss, f"valid_{metric.name}": metric.score(codes, probabilities, positive=positive)}
+        predicted = predictor(passing(source, side, "train", few), few, "validating").astype(np.float64)
+        return {"valid_loss": loss.score(truth, predicted, asked), f"valid_{metric.name}": metric.score(truth, predicted, asked)}
 
     return validate
+
+
+def loss_metric(question: Problem) -> str:
+    """The metric that stands for the loss of predictions, whatever the competition's is."""
+    return "rmse" if question.kind == "regression" else "log_loss"
 
 
 def scalars(out: paths.Fold):
@@ -427,8 +438,8 @@ def predict(out: paths.Fold, source: Material, side: int, predictor: learn.Predi
     for part, rows in parts.items():
         if len(rows) or part == "test":
             table = "test" if part == "test" else "train"
-            probabilities = predictor(passing(source, side, table, rows), rows, f"predicting {part}")
-            paths.write_predictions(files[part], rows, probabilities)
+            predicted = predictor(passing(source, side, table, rows), rows, f"predicting {part}")
+            paths.write_predictions(files[part], rows, predicted)
 
 
 def main(task: dict) -> None:

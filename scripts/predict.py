@@ -25,7 +25,8 @@ class Words(config.Words):
 def main(words: Words) -> None:
     place = paths.Place(words.competition)
     name = words.run or runs.best(place)
-    runs.predictions(place, problem.read(place.problem), name)  # refuses a run that is not whole, or of another problem
+    question = problem.read(place.problem)
+    runs.predictions(place, question, name)  # refuses a run that is not whole, or of another problem
     folder = Path(words.images).expanduser().resolve()
     if not (words.images and folder.is_dir()):
         raise config.Mistake(f"images={words.images} is no folder: make predict COMPETITION={words.competition} images=FOLDER")
@@ -35,7 +36,7 @@ def main(words: Words) -> None:
 
     from clf import inference  # TensorFlow: only where there is something to do
 
-    names = inference.names(folder)
+    names = inference.names(folder, question.suffixes)
     print(f"predict: run {name}, {len(names):,} pictures below {paths.show(folder)}")
     failed = inference.write_table(output, inference.load(place, place.run(name)), folder, names)
     unreadable = f", {failed:,} cannot be read (column error)" if failed else ""

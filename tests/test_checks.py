@@ -7,9 +7,11 @@ import time
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from layouts import prepare
+from test_train import OTHER_KINDS, of_kind
 
-from clf import augment, checks, config, data, models, paths, runs, tables
+from clf import augment, checks, config, data, models, paths, runs, tables, targets
 
 AMPLE = 300.0  # seconds: every training here ends by its number of steps, so no verdict hangs on how fast the machine is
 
@@ -75,7 +77,7 @@ def test_pictures_of_other_rows_are_seen(bench):
 
 
 def test_labels_of_other_rows_are_seen(bench):
-    moved = dataclasses.replace(bench.source, codes=np.roll(bench.source.codes, 1))
+    moved = dataclasses.replace(bench.source, truth=np.roll(bench.source.truth, 1))
     assert seen(dataclasses.replace(bench, source=moved)) == {"pictures and labels belong together": "failed"}
 
 
@@ -213,9 +215,9 @@ def test_a_network_that_does_not_learn_is_seen(bench):
 
 
 def test_held_out_labels_that_do_not_follow_from_the_pictures_are_seen(bench):
-    codes = bench.source.codes.copy()
-    codes[bench.held_out] = (codes[bench.held_out] + 1) % 3
-    other = dataclasses.replace(bench, source=dataclasses.replace(bench.source, codes=codes))
+    truth = bench.source.truth.copy()
+    truth[bench.held_out] = (truth[bench.held_out] + 1) % 3
+    other = dataclasses.replace(bench, source=dataclasses.replace(bench.source, truth=truth))
     states = {check.name: check.state for check in checks.trained(other, AMPLE)[0]}
     assert states["better than the class prior on held-out rows"] == "warned"
     assert states["the loss falls"] == "passed"
@@ -239,3 +241,39 @@ def test_waiting_for_data_is_seen(bench, monkeypatch):
     monkeypatch.setitem(augment.AUGMENTS, "light", (slow,))
     states = {check.name: check.state for check in checks.trained(bench, 1.0)[0]}
     assert states["the step does not wait for data"] == "warned"
+
+
+# -- other kinds of targets ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", OTHER_KINDS)
+def test_targets_that_are_no_single_class_are_checked_as_well(prepared, tmp_path, kind):
+    with of_kind(prepared[1], tmp_path / "other", kind) as place:
+        on = make_bench(place)
+        assert checks.belong_together(on).state == "passed"
+        moved = dataclasses.replace(on, source=dataclasses.replace(on.source, truth=np.roll(on.source.truth, 1, axis=0)))
+        assert checks.belong_together(moved).state == "failed"
+        assert checks.uniform_start(on).state == "passed"
+        by_heart = checks.learnt_by_heart(on, seconds=AMPLE)
+        assert by_heart.state == "passed"
+        assert "targets explained" in by_heart.figure
+        assert checks.learnt_by_heart(slower(on, 1e-9), seconds=AMPLE, steps=40).state == "failed"
+        right = on.source.truth[on.held_out].astype(np.float64)
+        assert checks.better_than_prior(on, 0.9 * right + 0.1 * right.mean(0)).state == "passed"
+        assert checks.better_than_prior(on, np.tile(right.mean(0), (len(right), 1))).state == "warned"
+
+
+def test_predictions_of_values_are_measured_by_their_range(prepared, tmp_path):
+    with of_kind(prepared[1], tmp_path / "other", "regression") as place:
+        on = make_bench(place)
+    assert checks.unit(on).tolist() == [490, 3]
+    assert targets.ranges(on.source.question)[0].tolist() == [10, -1]
+
+
+def test_an_ordinal_batch_is_right_by_its_classes_and_not_by_its_questions(bench):
+    """Two logits ask whether the class is above the first and above the second of three."""
+    question = dataclasses.replace(bench.source.question, kind="ordinal")
+    ordinal = dataclasses.replace(bench, source=dataclasses.replace(bench.source, question=question))
+    logits = tf.constant([[-9.0, -9.0], [9.0, -9.0], [9.0, 9.0]])
+    assert checks.learnt(ordinal, np.eye(3), logits) == 1
+    assert checks.learnt(ordinal, np.eye(3)[[0, 1, 0]], logits) == pytest.approx(2 / 3)

@@ -91,6 +91,12 @@ def test_resize_averages_areas():
     assert data.resize(images, 2).tolist() == [[[[0], [0]], [[0], [0]]], [[[50], [50]], [[50], [50]]]]
 
 
+def test_resize_averages_any_number_of_channels():
+    images = np.random.default_rng(0).integers(0, 256, (2, 12, 12, 7), np.uint8)
+    each = np.concatenate([data.resize(images[..., channel : channel + 1], 4) for channel in range(7)], axis=3)
+    np.testing.assert_array_equal(data.resize(images, 4), each)
+
+
 def test_balanced_epochs_give_every_class_its_share_and_use_every_row_before_any_again():
     codes = np.array([0] * 40 + [1] * 8 + [2] * 3)
     drawn = data.balanced_order(0, 5, codes)

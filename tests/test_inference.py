@@ -39,7 +39,7 @@ def work(tmp_path_factory):
 
     script("02_explore")
     script("03_prepare", "side=32", "fit=pad")
-    tables.write(place.folds, folds.draw(tables.read(place.train), folds=2))
+    tables.write(place.folds, folds.draw(tables.read(place.train), problem.read(place.problem), folds=2))
     script("05_train", *SMALL, "run=two")
     yield work
     patch.undo()
@@ -132,6 +132,70 @@ def test_rows_of_a_table_of_pixels_and_files_come_in_the_order_of_their_names(tr
     pictures = dict(found)
     assert isinstance(pictures.pop("files/empty.png"), images.Unreadable)
     assert {picture.shape for picture in pictures.values()} == {(32, 32, 3)}
+
+
+def test_pictures_inside_of_other_files_are_named_by_their_number(tmp_path):
+    np.save(tmp_path / "stack.npy", np.zeros((4, 8, 8, 2), np.uint8))
+    np.save(tmp_path / "one.npy", np.zeros((2, 8, 8), np.uint8))
+    paths.write_json(tmp_path / "bands.json", [{"id": "a", "band_1": [0.5] * 81}, {"id": "b", "band_1": [1.5] * 81}])
+    paths.write_json(tmp_path / "notes.json", [{"id": "a", "box": [1, 2]}])
+    paths.write_text(tmp_path / "broken.json", "[{")
+    (tmp_path / "broken.tfrec").write_bytes(b"12345")
+    assert inference.names(tmp_path) == [
+        *("bands.json#0", "bands.json#1", "stack.npy#0", "stack.npy#1", "stack.npy#2", "stack.npy#3"),
+        "one.npy",
+    ]
+
+
+def test_files_that_are_channels_of_one_picture_are_one_name(tmp_path):
+    suffixes = ("_red", "_green", "_far_red")
+    for name in ("deep/a_red.png", "deep/a_green.png", "deep/a_far_red.jpg", "b_green.png", "b_far_red.png", "c.png"):
+        paths.write_text(tmp_path / name, "x")
+    assert inference.names(tmp_path, suffixes) == [
+        "b_red.png|b_green.png|b_far_red.png",  # the first is missing, and reading it says so
+        "deep/a_red.png|deep/a_green.png|deep/a_far_red.jpg",
+    ]
+    assert len(inference.names(tmp_path)) == 6
+    with pytest.raises(Mistake, match="6 pictures, but none is called …_blue or …_yellow"):
+        inference.names(tmp_path, ("_blue", "_yellow"))
+
+
+def other_kind(trained, kind: str, **changes) -> inference.Trained:
+    """The same networks, whose logits mean something else."""
+    return dataclasses.replace(trained, question=dataclasses.replace(trained.question, kind=kind, **changes))
+
+
+RANGES = {"lowest": ("0", "-5", "100"), "highest": ("1", "5", "300")}
+
+
+def test_what_predictions_say_of_a_picture(trained):
+    question = trained.question
+    first, second, third = question.classes
+    assert inference.label(question, np.array([0.2, 0.5, 0.3])) == second
+    several = other_kind(trained, "multilabel", separator="|").question
+    assert inference.label(several, np.array([0.6, 0.2, 0.5])) == f"{first}|{third}"
+    assert inference.label(several, np.array([0.1, 0.2, 0.3])) == third
+    assert inference.label(other_kind(trained, "regression", **RANGES).question, np.array([0.25, -5, 123.456])) == "0.25 -5 123.456"
+
+
+@pytest.mark.parametrize(("kind", "changes"), [("multilabel", {"separator": " "}), ("soft", {}), ("regression", RANGES)])
+def test_the_combined_network_of_every_kind_holds_what_its_numbers_mean(trained, tmp_path, kind, changes):
+    seen = other_kind(trained, kind, **changes)
+    pictures = np.random.default_rng(0).integers(0, 256, (8, 24, 24, 3), np.uint8)
+    wanted = inference.forward(seen)(pictures)
+    inference.combined(seen).save(tmp_path / "model.keras")
+    found = keras.models.load_model(tmp_path / "model.keras").predict(pictures, verbose=0)
+    unit = 200 if kind == "regression" else 1
+    np.testing.assert_allclose(found / unit, wanted / unit, atol=CLOSE)
+    if kind == "regression":
+        assert (wanted >= [0, -5, 100]).all()
+        assert (wanted <= [1, 5, 300]).all()
+        assert inference.describe(seen)["output"].startswith("values float32 [B,3]")
+
+
+def test_an_export_says_how_deep_pictures_become_8_bits(trained):
+    deep = dataclasses.replace(trained, question=dataclasses.replace(trained.question, window=("0 4095",)))
+    assert "more than 8 bits, each from 0 4095 to 0 and 255" in inference.describe(deep)["input"]
 
 
 def test_a_table_that_was_not_finished_leaves_the_former_one(trained, tmp_path, monkeypatch):

@@ -1,5 +1,7 @@
 """Losses and probabilities against plain NumPy, at the extremes, and for every kind of question."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -7,15 +9,28 @@ import tensorflow as tf
 from clf import losses
 from clf.config import Mistake
 
+
+@dataclass(frozen=True)
+class Question:
+    """What probabilities depend on."""
+
+    kind: str
+    lowest: tuple[str, ...] = ("-1", "0", "10", "0.5")
+    highest: tuple[str, ...] = ("1", "100", "30", "0.5")
+    classes: tuple[str, ...] = ("a", "b", "c", "d")
+
+
 ROWS, CLASSES = 6, 4
 FOR_KIND = [(name, kind) for name, kinds in losses.LOSSES.items() for kind in kinds]
 
 
 def random_targets(kind: str, classes: int = CLASSES, seed: int = 0) -> np.ndarray:
-    """Mixtures of two classes, as mixing pictures makes them; labels; or values."""
+    """Mixtures of two classes, as mixing pictures makes them; shares; labels; or values."""
     rng = np.random.default_rng(seed)
     if kind == "regression":
-        return rng.normal(size=(ROWS, 1)).astype(np.float32)
+        return rng.random((ROWS, classes)).astype(np.float32)
+    if kind == "soft":
+        return rng.dirichlet(np.ones(classes), ROWS).astype(np.float32)
     if kind == "multilabel":
         return rng.integers(0, 2, (ROWS, classes)).astype(np.float32)
     first, second = (np.eye(classes)[rng.integers(0, classes, ROWS)] for _ in range(2))
@@ -50,15 +65,13 @@ def focal(targets, logits, smoothing):
 
 
 def binary_cross_entropy(targets, logits, smoothing):
-    smooth = (1 - smoothing) * targets + smoothing / 2
-    return -(smooth * log_sigmoid(logits) + (1 - smooth) * log_sigmoid(-logits)).mean(1)
+    return -(targets * log_sigmoid(logits) + (1 - targets) * log_sigmoid(-logits)).mean(1)
 
 
 def binary_focal(targets, logits, smoothing):
-    smooth = (1 - smoothing) * targets + smoothing / 2
     probability = np.exp(log_sigmoid(logits))
     present, absent = (1 - probability) ** 2 * log_sigmoid(logits), probability**2 * log_sigmoid(-logits)
-    return -(smooth * present + (1 - smooth) * absent).mean(1)
+    return -(targets * present + (1 - targets) * absent).mean(1)
 
 
 def ordinal(targets, logits, smoothing):
@@ -68,19 +81,21 @@ def ordinal(targets, logits, smoothing):
 
 
 def mean_squared_error(targets, logits, smoothing):
-    return ((targets.astype(np.float64) - logits) ** 2).mean(1)
+    return ((targets.astype(np.float64) - np.exp(log_sigmoid(logits))) ** 2).mean(1)
 
 
 def huber(targets, logits, smoothing):
-    error = np.abs(targets.astype(np.float64) - logits)
-    return np.where(error <= 1, error**2 / 2, error - 0.5).mean(1)
+    error = np.abs(targets.astype(np.float64) - np.exp(log_sigmoid(logits)))
+    return np.where(error <= 0.1, error**2 / 2, 0.1 * (error - 0.05)).mean(1)
 
 
 NUMPY = {
     **{("cross_entropy", kind): cross_entropy for kind in ("binary", "multiclass")},
     **{("focal", kind): focal for kind in ("binary", "multiclass")},
+    ("cross_entropy", "soft"): lambda targets, logits, smoothing: cross_entropy(targets, logits, 0),
+    ("focal", "soft"): lambda targets, logits, smoothing: focal(targets, logits, 0),
     ("focal", "multilabel"): binary_focal,
-    ("binary_cross_entropy", "multilabel"): binary_cross_entropy,
+    **{("binary_cross_entropy", kind): binary_cross_entropy for kind in ("multilabel", "regression")},
     ("ordinal", "ordinal"): ordinal,
     ("mean_squared_error", "regression"): mean_squared_error,
     ("huber", "regression"): huber,
@@ -92,34 +107,37 @@ NUMPY = {
 
 def test_softmax_and_sigmoid():
     logits = random_logits("multiclass")
-    for kind in ("binary", "multiclass"):
-        np.testing.assert_allclose(losses.probabilities(kind, logits), np.exp(log_softmax(logits)), rtol=1e-5)
-    np.testing.assert_allclose(losses.probabilities("multilabel", logits), 1 / (1 + np.exp(-logits.astype(np.float64))), rtol=1e-5)
+    for kind in ("binary", "multiclass", "soft"):
+        np.testing.assert_allclose(losses.probabilities(Question(kind), logits), np.exp(log_softmax(logits)), rtol=1e-5)
+    found = losses.probabilities(Question("multilabel"), logits)
+    np.testing.assert_allclose(found, 1 / (1 + np.exp(-logits.astype(np.float64))), rtol=1e-5)
 
 
-def test_a_value_is_itself():
-    np.testing.assert_array_equal(losses.probabilities("regression", [[3.5], [-2.0]]), [[3.5], [-2.0]])
+def test_values_lie_between_the_lowest_and_the_highest():
+    """One that is everywhere 0.5 may be up to 1.5."""
+    found = losses.probabilities(Question("regression"), [[-90, -90, -90, -90], [0, 0, np.log(3), 0], [90, 90, 90, 90], [-90, 90, 90, -90]])
+    np.testing.assert_allclose(found, [[-1, 0, 10, 0.5], [0, 50, 25, 1], [1, 100, 30, 1.5], [-1, 100, 30, 0.5]], rtol=1e-6)
 
 
 def test_ordinal_probabilities_by_hand():
     """Logits of 3/4, 1/2, 1/5; then one whose second answer contradicts the first and is lowered to it."""
     logits = np.log([[3.0, 1.0, 0.25], [1.0, 3.0, 1 / 3]]).astype(np.float32)
-    found = losses.probabilities("ordinal", logits).numpy()
+    found = losses.probabilities(Question("ordinal"), logits).numpy()
     np.testing.assert_allclose(found, [[0.25, 0.25, 0.3, 0.2], [0.5, 0.0, 0.25, 0.25]], atol=1e-6)
-    np.testing.assert_allclose(losses.probabilities("ordinal", [[np.log(4.0)]]), [[0.2, 0.8]], rtol=1e-6)
+    np.testing.assert_allclose(losses.probabilities(Question("ordinal"), [[np.log(4.0)]]), [[0.2, 0.8]], rtol=1e-6)
 
 
 @pytest.mark.parametrize("kind", losses.KINDS)
 def test_probabilities_of_every_kind_are_float32_and_finite(kind):
     """Half-precision logits too. With one class for each picture they sum to one."""
     for scale, dtype in ((1, tf.float16), (1, tf.float32), (3e3, tf.float32)):
-        found = losses.probabilities(kind, tf.cast(scale * random_logits(kind), dtype))
+        found = losses.probabilities(Question(kind), tf.cast(scale * random_logits(kind), dtype))
         assert found.dtype == tf.float32
-        assert found.shape == (ROWS, 1 if kind == "regression" else CLASSES)
+        assert found.shape == (ROWS, CLASSES)
         assert np.isfinite(found).all()
         if kind != "regression":
             assert found.numpy().min() >= 0
-        if kind in ("binary", "multiclass", "ordinal"):
+        if kind in ("binary", "multiclass", "ordinal", "soft"):
             np.testing.assert_allclose(found.numpy().sum(1), 1, atol=1e-6)
 
 
@@ -127,9 +145,10 @@ def test_numbers_of_logits():
     assert {kind: losses.outputs(kind, 5) for kind in losses.KINDS} == {
         "binary": 5,
         "multiclass": 5,
-        "multilabel": 5,
         "ordinal": 4,
-        "regression": 1,
+        "multilabel": 5,
+        "soft": 5,
+        "regression": 5,
     }
 
 
@@ -179,9 +198,9 @@ def test_smoothing_by_hand():
     targets, logits = [[0.0, 1.0]], [[0.0, np.log(3.0)]]
     found = losses.build("cross_entropy", "binary", 0.2, "none")(targets, logits)
     np.testing.assert_allclose(found, [-0.1 * np.log(0.25) - 0.9 * np.log(0.75)], rtol=1e-6)
-    # Two questions, at 1/2 and 3/4: a fifth of each target goes towards 1/2.
+    # Two questions, at 1/2 and 3/4, are not smoothed: a rare label's probability could not fall below a tenth.
     found = losses.build("binary_cross_entropy", "multilabel", 0.2, "none")(targets, logits)
-    np.testing.assert_allclose(found, [(np.log(2.0) - 0.9 * np.log(0.75) - 0.1 * np.log(0.25)) / 2], rtol=1e-6)
+    np.testing.assert_allclose(found, [(np.log(2.0) - np.log(0.75)) / 2], rtol=1e-6)
     # One question, at 3/4: the classes above the first have 0.9 of the target.
     found = losses.build("ordinal", "ordinal", 0.2, "none")(targets, [[np.log(3.0)]])
     np.testing.assert_allclose(found, [-0.9 * np.log(0.75) - 0.1 * np.log(0.25)], rtol=1e-6)
@@ -260,8 +279,10 @@ def test_a_loss_of_ones_own(monkeypatch):
 def test_what_is_not_for_the_kind_stops():
     with pytest.raises(Mistake, match=r"loss=cross_entropy does not suit multilabel problems\. Those that do: focal, binary_cross_entropy$"):
         losses.build("cross_entropy", "multilabel", 0.0, "none")
-    with pytest.raises(Mistake, match=r"balance=weights does not suit regression problems\. Those that do: none, sampling$"):
+    with pytest.raises(Mistake, match=r"balance=weights does not suit regression problems\. Those that do: none$"):
         losses.build("auto", "regression", 0.0, "weights", np.ones(1))
+    with pytest.raises(Mistake, match=r"balance=sampling does not suit soft problems\. Those that do: none, weights, logits$"):
+        losses.build("auto", "soft", 0.0, "sampling", np.ones(3))
     with pytest.raises(Mistake, match=r"balance=logits does not suit ordinal problems\. Those that do: none, sampling, weights$"):
         losses.build("auto", "ordinal", 0.0, "logits", np.ones(3))
 

@@ -397,6 +397,29 @@ def test_a_stem_fits_other_channels(run):
     np.testing.assert_allclose(features_of(colour)(tf.repeat(one, 3, 3)), features_of(grey)(one), rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize(("before", "now"), [(3, 2), (3, 4), (2, 6), (4, 1)])
+def test_a_stem_gives_as_much_for_another_number_of_equal_channels(before, now):
+    kernel = np.random.default_rng(0).normal(size=(3, 3, before, 5))
+    kernel[:] = kernel.mean(2, keepdims=True)  # all channels alike
+    found = models._for_channels(kernel, before, now)
+    assert found.shape == (3, 3, now, 5)
+    np.testing.assert_allclose(found.sum(2), kernel.sum(2))
+
+
+def test_a_stem_for_fewer_channels_says_which_are_taken(run):
+    folder, _ = run
+    two = build("airbench", channels=2)
+    assert models.start_from(two, str(folder), folder).endswith("the stem's kernels for 3 channels are those of the first 2")
+
+
+@pytest.mark.parametrize("name", models.MODELS)
+def test_every_network_takes_pictures_of_other_channels(name, short):
+    for channels in (2, 6) if name in NARROW else (4,):
+        model = build(name, channels)
+        assert model(pictures(channels)).shape == (4, 5)
+        assert model.get_layer(networks.FRONT).get_config()["scale"] == pytest.approx([1 / np.mean(models.MODELS[name].scaling[1])] * channels)
+
+
 def test_a_stem_on_patches_keeps_its_order():
     """CSPDarkNet's stem sees four neighbours' channels side by side."""
     kernel = np.arange(2 * 2 * 12 * 3).reshape(2, 2, 12, 3)

@@ -95,6 +95,25 @@ def test_explore_of_equal_sizes_and_of_nothing_measured(tmp_path):
     assert "No picture was measured." in page(tmp_path / "none.html")
 
 
+def test_explore_of_labels_of_which_a_picture_has_several_and_of_values(tmp_path):
+    labels = {"problem": dataclasses.replace(PLAIN, classes=("a", "b"), kind="multilabel", separator=" ")}
+    report.explore(tmp_path / "labels.html", findings(("a", "b"), **labels, train=12))
+    text = page(tmp_path / "labels.html")
+    assert "multilabel · 2 classes" in text
+    assert "(10)" in text
+    ranges = {"classes": ("size", HOSTILE), "kind": "regression", "lowest": ("1", "-5"), "highest": ("100", "5")}
+    samples = {"size 1 to 20": pictures(3), "size 80 to 100": pictures(2, 4)}
+    values = findings((), **{"problem": dataclasses.replace(PLAIN, **ranges), "counts": {}, "samples": samples, "train": 9})
+    report.explore(tmp_path / "values.html", values)
+    text = page(tmp_path / "values.html")
+    for words in ("regression · 2 values", "size 1 to 100, ", " -5 to 5.", "size 80 to 100"):
+        assert words in text
+    assert text.count("<figcaption>") == 2
+    shares = findings((), **{"problem": dataclasses.replace(PLAIN, classes=("a", "b"), kind="soft"), "counts": {}, "train": 9})
+    report.explore(tmp_path / "shares.html", shares)
+    assert "Each picture has 2 shares: a, b." in page(tmp_path / "shares.html")
+
+
 def history(epochs: int) -> list[dict]:
     lines = [{"epoch": epoch, "step": epoch * 10, "loss": 1 / epoch, "learning_rate": 0.1} for epoch in range(1, epochs + 1)]
     return [line | ({"valid_loss": 0.5, "valid_accuracy": 0.75} if line["epoch"] % 2 == 0 else {}) for line in lines]
@@ -123,6 +142,16 @@ def test_run_on_every_row_has_no_confusions(tmp_path):
     text = page(tmp_path / "run.html")
     assert "No validation rows." in text
     assert "no score: every row trained" in text
+
+
+def test_run_of_targets_that_are_no_single_class_counts_no_confusions_and_shows_a_metric_without_a_value(tmp_path):
+    lines = [line | {"valid_roc_auc": float("nan")} for line in history(4)]
+    folds = [{"key": "0", "history": lines, "score": float("nan")}]
+    score = {"score": float("nan"), "low": float("nan"), "high": float("nan"), "rows": 9}
+    report.run(tmp_path / "run.html", "net", {}, folds, None, ["a", "b"], "roc_auc", score)
+    text = page(tmp_path / "run.html")
+    assert "Not counted: too many classes" in text
+    assert 'alt="curves"' in text
 
 
 def test_run_without_a_mistake_says_so(tmp_path):
@@ -161,6 +190,14 @@ def test_improve(tmp_path):
         assert words in text
     report.improve(tmp_path / "first.html", [first], "nothing tried")
     assert "<img" not in page(tmp_path / "first.html")
+
+
+@pytest.mark.parametrize("channels", [2, 4, 6])
+def test_pictures_of_other_channels_are_shown(tmp_path, channels):
+    assert report.tile(np.zeros((10, 40, channels), np.uint8), side=80).shape == (80, 80, 3)
+    before = np.random.default_rng(0).integers(0, 256, (3, 16, 16, channels), np.uint8)
+    report.augmentations(tmp_path / "augment.png", before, {"light": before})
+    assert cv2.imread(str(tmp_path / "augment.png")) is not None
 
 
 @pytest.mark.parametrize(("number", "channels"), [(1, 1), (5, 3), (40, 3)])

@@ -1,5 +1,6 @@
 """Runs: their names, why a new one is made, predictions put back by row, the ledger under two processes."""
 
+import dataclasses
 import subprocess
 import sys
 
@@ -7,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from clf import paths, problem, runs, tables
+from clf import decisions, metrics, paths, problem, runs, tables, targets
 from clf.config import Config, Mistake
 
 CLASSES = ("a", "b", "c")
@@ -21,10 +22,12 @@ def place(scratch):
     ids = [f"{row:03d}" for row in range(30)]
     tables.write(place.train, pd.DataFrame({"id": ids, "label": labels, "cluster": ""}))
     tables.write(place.test, pd.DataFrame({"id": [f"t{row}" for row in range(12)]}))
-    tables.write(place.pictures, pd.DataFrame({"part": ["train"], "id": ["000"], "path": ["0.png"], "view": [""], "row": ["0"]}))
+    tables.write(place.pictures, pd.DataFrame({"part": ["train"], "id": ["000"], "path": ["0.png"], "row": ["0"]}))
     tables.write(place.folds, pd.DataFrame({"id": ids, "fold": [str(row % 5) for row in range(30)], "sample": [str(row) for row in range(30)]}))
-    values = {field: "" for field in problem.FIELDS} | {"competition": "x", "classes": CLASSES, "columns": ("label",), "metric": "accuracy"}
-    values |= {"id_column": "id", "submission_file": "sample_submission.csv", "layout": "table", "style": "label", "kind": "multiclass"}
+    empty = {str: "", int: 0, bool: False}
+    values = {name: empty.get(field.type, ()) for name, field in problem.FIELDS.items()}
+    values |= {"competition": "x", "classes": CLASSES, "columns": ("label",), "metric": "accuracy", "kind": "multiclass", "style": "label"}
+    values |= {"id_column": "id", "submission_file": "sample_submission.csv", "layout": "table"}
     values |= {"channels": 3, "side": 32, "fit": "squash", "flip_horizontal": True, "flip_vertical": False}
     problem.write(place.problem, problem.Problem(**values), dict.fromkeys(problem.FIELDS, "a test"))
     paths.write_json(place.prepare_record, {"side": 32, "fit": "squash"})
@@ -135,6 +138,108 @@ def test_seeds_are_trained_per_fold_and_averaged_before_they_are_scored(place):
     assert score["rows"] == len(valid)
     assert score["score"] == pytest.approx((held.valid.argmax(1) == valid % 3).mean())
     assert list(score["folds"]) == ["0", "0.1"]
+
+
+LABELS = ("x", "y", "z")
+
+
+@pytest.fixture
+def many_labels(place):
+    """As `place`, with 300 rows of three labels each present or not, whose probabilities lie far below one half."""
+    question = dataclasses.replace(problem.read(place.problem), kind="multilabel", classes=LABELS, separator=" ", metric="samples_f1", style="labels")
+    problem.write(place.problem, question, {})
+    rng = np.random.default_rng(0)
+    truth = rng.random((300, 3)) < 0.7
+    truth[~truth.any(1), 0] = True
+    labels = [" ".join(name for name, there in zip(LABELS, row, strict=True) if there) for row in truth]
+    ids = [str(row) for row in range(300)]
+    tables.write(place.train, pd.DataFrame({"id": ids, "label": labels, "cluster": ""}))
+    tables.write(place.folds, pd.DataFrame({"id": ids, "fold": [str(row % 2) for row in range(300)], "sample": ids}))
+    predicted = np.where(truth, 0.3, 0.15) + rng.uniform(-0.05, 0.05, truth.shape)
+    return place, predicted.astype(np.float32)
+
+
+def stored(where, predicted: np.ndarray, fold: str) -> tuple[paths.Run, dict]:
+    """A whole run with these predictions of the training rows; and its score."""
+    wanted = settled(where, fold=fold)
+    run = runs.open_run(where, wanted)
+    for key in runs.fold_keys(where, wanted):
+        valid = np.flatnonzero(np.arange(len(predicted)) % 2 == int(key))
+        paths.write_predictions(run.fold(key).valid, valid, predicted[valid])
+        paths.write_predictions(run.fold(key).test, np.arange(12), predicted[:12])
+        paths.write_text(run.fold(key).history, "")
+        paths.write_json(run.fold(key).plan, {"steps": 70, "steps_per_epoch": 20})
+    return run, runs.finish(where, run, wanted, 1.0)
+
+
+@pytest.mark.parametrize("fold", ["0", "all"])
+def test_a_metric_that_fits_its_decisions_is_scored_by_cuts_of_other_rows(many_labels, fold):
+    """Thresholds of one half would give the likeliest label alone."""
+    place, predicted = many_labels
+    question = problem.read(place.problem)
+    run, score = stored(place, predicted, fold)
+    found = runs.predictions(place, question, run.name)
+    train = tables.read(place.train)
+    truth = targets.truth(question, train.label)[found.valid_rows]
+    default = runs.evaluate(question, truth, found.valid)["score"]
+    assert default < 0.85
+    assert score["score"] > default + 0.1
+    assert score["low"] <= score["score"] <= score["high"]
+    assert min(score["folds"].values()) > default + 0.1
+    metric = metrics.METRICS["samples_f1"]
+    asked = dataclasses.replace(runs.asked(question), cuts=runs.cuts(question, train, found))
+    assert metric.score(truth, found.valid, asked) >= score["score"] - 1e-9
+    assert runs.page(place, run)["confusion"] is None
+
+
+def test_worthless_predictions_gain_nothing_by_their_cuts(many_labels):
+    """Cuts that had seen the rows which they decide would look better than they are; of one fold its halves keep them apart."""
+    place, _ = many_labels
+    question = problem.read(place.problem)
+    rng = np.random.default_rng(1)
+    truth = (rng.random((40, 2)) < 0.5).astype(np.float32)
+    noise = rng.random((200, 40, 2))
+    metric, asked = metrics.METRICS["samples_f1"], runs.asked(question)
+    parts = runs.honest_parts(np.full(40, "3"))
+    assert sorted(np.bincount(parts)) == [20, 20]
+    np.testing.assert_array_equal(parts, runs.honest_parts(np.full(40, "4")))
+    honest, seen = [], []
+    for each in noise:
+        honest.append(metric.score(truth, runs.decided(question, truth, each, parts), asked))
+        seen.append(metric.score(truth, each, dataclasses.replace(asked, cuts=decisions.fit_cuts(metric, truth, each, asked))))
+    always = metric.score(truth, np.ones((40, 2)), asked)
+    assert np.mean(honest) <= always + 0.005
+    assert np.mean(seen) > np.mean(honest)
+
+
+def test_cuts_of_a_metric_without_any_and_of_a_full_run_are_none(place, many_labels):
+    question = problem.read(place.problem)
+    run, _ = stored(place, many_labels[1], "all")
+    found, train = runs.predictions(place, question, run.name), tables.read(place.train)
+    assert runs.cuts(dataclasses.replace(question, metric="roc_auc"), train, found) is None
+    full = dataclasses.replace(found, valid_rows=np.empty(0, int), valid=np.empty((0, 3)))
+    assert runs.cuts(question, train, full) is None
+
+
+def test_ranks_are_those_that_the_submission_has_room_for(place):
+    question = problem.read(place.problem)
+    plain = runs.asked(question)
+    assert (plain.kind, plain.positive, plain.ranks, plain.cuts) == ("multiclass", 2, metrics.Asked.ranks, None)
+    ranking = dataclasses.replace(question, style="ranking", ranks=3)
+    assert runs.asked(ranking).ranks == 3
+
+
+def test_confusions_are_counted_up_to_a_number_of_classes(place, monkeypatch):
+    wanted = settled(place)
+    run = runs.open_run(place, wanted)
+    finish_fold(run, "0", np.arange(0, 30, 5), np.arange(12), 0)
+    paths.write_text(run.fold("0").history, "")
+    runs.finish(place, run, wanted, 1.0)
+    counts = runs.page(place, run)["confusion"]
+    assert counts.sum() == 6
+    assert counts.sum(1).tolist() == [2, 2, 2]
+    monkeypatch.setattr(runs, "CONFUSABLE", 2)
+    assert runs.page(place, run)["confusion"] is None
 
 
 def test_first_weights_are_part_of_a_run_by_their_content(place, tmp_path):

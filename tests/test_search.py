@@ -78,6 +78,16 @@ def test_for_a_loss_less_is_a_gain(wide):
     assert search.best_run(wide, "0", runs_tried[0][1]) == table[2]["run"]
 
 
+@pytest.mark.parametrize("metric", ["samples_f1", "macro_f1"])  # the mean of the rows' shares, and not
+def test_labels_of_which_a_picture_has_several_are_judged_alike(wide, metric):
+    several = dataclasses.replace(problem.read(wide.problem), kind="multilabel", separator=" ", style="labels", metric=metric)
+    problem.write(wide.problem, several, {})
+    table = search.judge(wide, tried(wide, [0.70, 0.70, 0.80, 0.70, 0.60]))
+    assert [line["kept"] for line in table] == [False, False, True, False, False]
+    assert table[2]["gain"] == pytest.approx(0.1, abs=0.05)
+    assert table[2]["noise"] > 0
+
+
 def test_the_best_run_is_one_that_trained_what_was_asked_where_there_is_one(wide):
     runs_tried = tried(wide, [0.70, 0.90, 0.70, 0.70, 0.70])
     assert search.best_run(wide, "full", runs_tried[0][1]) == runs_tried[1][1].name

@@ -1,6 +1,9 @@
 """One fold with all its parts: what a setting leads to, what is made room for, and entries of one's own in every table of names."""
 
+import contextlib
 import dataclasses
+import json
+import shutil
 
 import keras
 import numpy as np
@@ -8,7 +11,7 @@ import pytest
 import tensorflow as tf
 from layouts import prepare
 
-from clf import augment, config, learn, losses, models, optim, paths, runs, train
+from clf import augment, config, learn, losses, metrics, models, optim, paths, problem, runs, tables, targets, train
 from clf.config import Mistake
 
 
@@ -23,6 +26,35 @@ def prepared(tmp_path_factory):
 def place(prepared, monkeypatch):
     monkeypatch.setenv("CLF_WORK", str(prepared))
     return paths.Place("small")
+
+
+# kind -> what problem.toml says, and train.csv's label for each of the three classes of `layouts.folders`
+OTHER_KINDS = {
+    "multilabel": (
+        {"classes": ("dark", "red", "round"), "separator": " ", "style": "labels", "metric": "samples_f1"},
+        ("dark round", "red", ""),
+    ),
+    "soft": ({"classes": ("disk", "square", "cross"), "style": "columns", "metric": "log_loss"}, ("0.8 0.1 0.1", "0 1 0", "0.2 0.3 0.5")),
+    "regression": (
+        {"classes": ("size", "shade"), "style": "columns", "metric": "rmse", "lowest": ("10", "-1"), "highest": ("500", "2")},
+        ("10 0.5", "300 -1", "500 2"),
+    ),
+}
+
+
+@contextlib.contextmanager
+def of_kind(work, folder, kind: str):
+    """The competition of `layouts.prepare` in `work`, copied to `folder` with labels of another kind; gives its place."""
+    shutil.copytree(work / "data", folder / "data", symlinks=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLF_WORK", str(folder))
+        place = paths.Place("small")
+        changes, labels = OTHER_KINDS[kind]
+        question, train_table = problem.read(place.problem), tables.read(place.train)
+        number = {name: code for code, name in enumerate(question.classes)}
+        tables.write(place.train, train_table.assign(label=[labels[number[name]] for name in train_table.label]))
+        problem.write(place.problem, dataclasses.replace(question, kind=kind, **changes), {})
+        yield place
 
 
 SMALL = {"model": "resnet10", "width": 0.25, "batch_size": 16, "precision": "float32", "epochs": 1.0}
@@ -158,10 +190,81 @@ def test_an_ordinal_problem_is_trained_on_cumulative_logits(place):
     np.testing.assert_allclose(values.sum(1), 1, atol=1e-5)
 
 
+@pytest.mark.parametrize("kind", OTHER_KINDS)
+def test_targets_that_are_no_single_class_are_learnt_and_predicted_in_their_own_unit(prepared, tmp_path, kind):
+    with of_kind(prepared, tmp_path / "other", kind) as place:
+        run = trained(place, epochs=12.0)
+        question, score = problem.read(place.problem), paths.read_json(run.score)
+        truth = targets.truth(question, tables.read(place.train).label)
+        found = runs.predictions(place, question, run.name)
+        lines = [json.loads(line) for line in run.fold("0").history.read_text().splitlines()]
+    assert found.valid.shape == (18, len(question.classes))
+    assert found.test.shape == (30, len(question.classes))
+    curve = [line["valid_loss"] for line in lines if f"valid_{question.metric}" in line]
+    assert curve[-1] < curve[0]
+    if kind == "regression":
+        assert (found.test >= [10, -1]).all()
+        assert (found.test <= [500, 2]).all()
+        assert score["low"] <= score["score"] <= score["high"]
+    elif kind == "soft":
+        np.testing.assert_allclose(found.test.sum(1), 1, atol=1e-5)
+    loss = metrics.METRICS[train.loss_metric(question)]
+    prior = np.tile(truth.mean(0), (18, 1))
+    asked = runs.asked(question)
+    assert loss.score(truth[found.valid_rows], found.valid, asked) < 0.9 * loss.score(truth[found.valid_rows], prior, asked)
+
+
+def test_values_are_targets_from_zero_to_one(prepared, tmp_path):
+    with of_kind(prepared, tmp_path / "other", "regression") as place:
+        source = train.material(place, 32)
+        labels = tables.read(place.train).label.to_numpy()
+    found = source.targets(np.array([5, 0, 40]))
+    assert found.dtype == np.float32
+    size, shade = np.array([[float(word) for word in label.split()] for label in labels[[5, 0, 40]]]).T
+    np.testing.assert_allclose(found, np.stack([(size - 10) / 490, (shade + 1) / 3], axis=1), atol=1e-6)
+    assert train.frequencies(source).tolist() == [1, 1]
+
+
+def test_frequencies_of_labels_are_their_shares_of_the_rows(prepared, tmp_path):
+    """Of the three kinds of pictures one is dark and round, one red, one nothing."""
+    with of_kind(prepared, tmp_path / "other", "multilabel") as place:
+        np.testing.assert_allclose(train.frequencies(train.material(place, 32)), [1 / 3] * 3, atol=1e-6)
+
+
+@pytest.mark.parametrize("channels", [2, 6])
+def test_pictures_of_other_channels_are_augmented_trained_on_and_predicted(place, channels):
+    wanted, source = settled(place, augment="rand"), train.material(place, 32)
+    source = dataclasses.replace(source, pictures=np.concatenate([source.pictures, 255 - source.pictures], axis=3)[..., :channels])
+    rows = np.arange(72)
+    learner = train.make_learner(wanted, source, train.make_plan(wanted, source, len(rows), 3))
+    course = [float(learner.step(*batch)) for batch in train.batches(wanted, source, learner.plan, rows)(0)]
+    assert np.isfinite(course).all()
+    found = train.make_predictor(wanted, source, learner.model)(train.passing(source, 32, "train", rows), rows)
+    np.testing.assert_allclose(found.sum(1), 1, atol=1e-5)
+
+
+def test_an_undefined_metric_of_the_curve_is_no_number(place):
+    text = place.problem.read_text()
+    try:
+        place.problem.write_text(text.replace('value = "accuracy"', 'value = "roc_auc"'))
+        source = train.material(place, 32)
+        rows = np.flatnonzero(source.truth == 1)[:4]
+        line = train.validation(source, 32, lambda batches, rows, what: np.full((len(rows), 3), 1 / 3), rows)()
+    finally:
+        place.problem.write_text(text)
+    assert line["valid_loss"] == pytest.approx(np.log(3))
+    assert np.isnan(line["valid_roc_auc"])
+
+
+def test_balanced_sampling_needs_one_class_for_each_picture(prepared, tmp_path):
+    with of_kind(prepared, tmp_path / "other", "multilabel") as place, pytest.raises(Mistake, match=r"Those that do: none$"):
+        train.check_names(place, settled(place, balance="sampling"))
+
+
 def test_rare_classes_are_drawn_as_often_as_common_ones(place):
     source = train.material(place, 32)
     wanted = settled(place, balance="sampling")
-    rows = np.concatenate([np.flatnonzero(source.codes == 0)[:2], np.flatnonzero(source.codes != 0)[:46]])
+    rows = np.concatenate([np.flatnonzero(source.truth == 0)[:2], np.flatnonzero(source.truth != 0)[:46]])
     plan = train.make_plan(wanted, source, len(rows), 3)
     targets = np.concatenate([targets.numpy() for _, targets, _ in train.batches(wanted, source, plan, rows)(0)])
     assert targets.sum(0).tolist() == [16, 16, 16]
