@@ -1,164 +1,167 @@
-"""Predictions → the file that the competition wants: written, checked, graded where the answers are known, and sent once.
+"""Predictions → the file that the competition wants: completed, written, checked, and graded where the answers are known.
 
 The sample submission is the contract: its header, its ids as text, its order and its number of rows. Everything is joined by id.
-Shapes: `probabilities` float64 [N, K], columns in the order of `problem.classes`.
+Shapes: `predictions` float64 [N,K], columns in the order of `problem.classes`. How cells are written and read: `styles`.
 """
 
 import io
+import warnings
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from clf import config, kaggle, metrics, paths, runs, tables
-from clf.problem import Problem
+from clf import config, metrics, paths, runs, styles, tables, targets
+from clf.config import Mistake
+from clf.problem import SINGLE, Problem
+from clf.styles import WRITERS
 
-CLIP = 1e-7  # of a log loss submission: a certain mistake costs 16 instead of Kaggle's 34.5, a certain hit costs nothing visible
 SUM_TOLERANCE = 1e-6  # graders refuse rows that are further from 1
-DIGITS = "{:.12g}"  # 120 rounded columns still sum to 1 within 1e-10, and ROC AUC gets no ties from rounding
 
 
-@dataclass(frozen=True)
-class Style:
-    """How one kind of submission writes predictions, and how such cells are read back.
-
-    write: (problem, probabilities [N, K]) → cells, text [N, columns].
-    read: (problem, cells, text [N, columns]) → float64 [N, K]; NaN in the rows of a cell that means nothing.
-    """
-
-    write: Callable[[Problem, np.ndarray], np.ndarray]
-    read: Callable[[Problem, np.ndarray], np.ndarray]
+# -- the file ----------------------------------------------------------------------------------------------------------------------
 
 
-def write_label(problem: Problem, probabilities: np.ndarray) -> np.ndarray:
-    """The text of the most probable class."""
-    return np.array(problem.classes, object)[probabilities.argmax(1)][:, None]
-
-
-def write_index(problem: Problem, probabilities: np.ndarray) -> np.ndarray:
-    """The position of the most probable class in `problem.classes`."""
-    return probabilities.argmax(1).astype(str).astype(object)[:, None]
-
-
-def write_positive(problem: Problem, probabilities: np.ndarray) -> np.ndarray:
-    """The positive class's probability; 1 or 0 where the metric wants labels."""
-    column = probabilities[:, problem.positive_index]
-    if metrics.METRICS[problem.metric].wants == "labels":
-        column = (column > 0.5).astype(float)
-    return numbers(column[:, None])
-
-
-def write_columns(problem: Problem, probabilities: np.ndarray) -> np.ndarray:
-    """A column of probabilities for each class."""
-    return numbers(probabilities)
-
-
-def read_label(problem: Problem, cells: np.ndarray) -> np.ndarray:
-    return one_hot(cells, problem.classes)
-
-
-def read_index(problem: Problem, cells: np.ndarray) -> np.ndarray:
-    return one_hot(cells, [str(index) for index in range(len(problem.classes))])
-
-
-def read_positive(problem: Problem, cells: np.ndarray) -> np.ndarray:
-    column = floats(cells)
-    probabilities = 1 - np.repeat(column, 2, axis=1)
-    probabilities[:, problem.positive_index] = column[:, 0]
-    return probabilities
-
-
-def read_columns(problem: Problem, cells: np.ndarray) -> np.ndarray:
-    return floats(cells)
-
-
-WRITERS = {
-    "label": Style(write_label, read_label),
-    "index": Style(write_index, read_index),
-    "positive": Style(write_positive, read_positive),
-    "columns": Style(write_columns, read_columns),
-}
-
-
-def numbers(values: np.ndarray) -> np.ndarray:
-    """Float64 [N, C] → text [N, C]."""
-    return np.array([[DIGITS.format(value) for value in row] for row in values.tolist()], object).reshape(values.shape)
-
-
-def floats(cells: np.ndarray) -> np.ndarray:
-    """Text [N, C] → float64 [N, C]; NaN for what is no finite number."""
-    values = np.stack([pd.to_numeric(pd.Series(column), errors="coerce").to_numpy(np.float64) for column in cells.T], axis=1)
-    return np.where(np.isfinite(values), values, np.nan)
-
-
-def one_hot(cells: np.ndarray, known: Sequence[str]) -> np.ndarray:
-    """Text [N, 1] → float64 [N, K] of zeros and ones; rows of NaN for a text that is not known."""
-    positions = {text: index for index, text in enumerate(known)}
-    found = [positions.get(text, -1) for text in cells[:, 0]]
-    return np.vstack([np.eye(len(known)), np.full(len(known), np.nan)])[found]
-
-
-def prior(problem: Problem, labels: Sequence[str]) -> np.ndarray:
-    """Each class's share of the training labels, float64 [K]: the prediction for a test row without a readable picture."""
-    counts = Counter(labels)
-    unknown = sorted(counts.keys() - set(problem.classes))
-    if unknown or not counts:
-        raise ValueError(f"labels that are no class: {unknown[:3]}" if unknown else "no labels to take the prior from")
-    return np.array([counts[name] for name in problem.classes], np.float64) / counts.total()
-
-
-def complete(ids: Sequence[str], rows: np.ndarray, probabilities: np.ndarray, prior: np.ndarray) -> tuple[list[str], np.ndarray, int]:
-    """Every id once, its probabilities [U, K], and how many got the prior because none of their rows was predicted.
-
-    ids: of all rows of `test.csv`; rows: the predicted ones, any order; probabilities: theirs.
-    """
-    known = {}
-    for row, predicted in zip(rows.tolist(), probabilities, strict=True):
-        known.setdefault(ids[row], predicted)
-    once = list(dict.fromkeys(ids))
-    filled = sum(name not in known for name in once)
-    return once, np.array([known.get(name, prior) for name in once], np.float64).reshape(len(once), len(prior)), filled
-
-
-def build(problem: Problem, sample: pd.DataFrame, ids: Sequence[str], probabilities: np.ndarray) -> pd.DataFrame:
-    """The sample with its prediction cells filled, joined by id: its header, ids, order and row count, repeated ids included.
-
-    ids: each predicted id once, any order; probabilities [N, K]: theirs. Raises ValueError for ids that are predicted twice or not at
-    all, and for probabilities that are not finite or whose columns are not the classes.
-    """
-    probabilities = np.asarray(probabilities, np.float64)
-    if probabilities.shape != (len(ids), len(problem.classes)) or not np.isfinite(probabilities).all():
-        raise ValueError(f"{len(ids)} ids and {len(problem.classes)} classes want finite probabilities, not {probabilities.shape}")
-    position = {name: index for index, name in enumerate(ids)}
-    wanted = sample[problem.id_column].tolist()
-    missing = [name for name in wanted if name not in position]
-    if len(position) < len(ids) or missing:
-        raise ValueError(f"ids without a prediction: {missing[:3]}" if missing else "an id is predicted twice")
-    if problem.metric == "log_loss":
-        probabilities = np.clip(probabilities, CLIP, 1 - CLIP)
-        probabilities /= probabilities.sum(1, keepdims=True)
-    cells = config.choose(WRITERS, problem.style, "submission style").write(problem, probabilities)
-    frame = sample.copy()
-    frame[list(problem.columns)] = cells[[position[name] for name in wanted]]
+def parse(content: str, sign: str = ",") -> pd.DataFrame:
+    """A submission's content as Kaggle gets it: every cell text, nothing taken for missing. Its first line stays as `attrs["header"]`,
+    because pandas gives columns of one name other names; not where another sign than Kaggle's comma parts the cells. Raises Mistake for a
+    row of more cells than the header has names."""
+    content = content.removeprefix("\ufeff")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)  # it would drop cells
+        try:
+            frame = pd.read_csv(io.StringIO(content), dtype=str, keep_default_na=False, index_col=False, sep=sign)
+        except (pd.errors.ParserWarning, pd.errors.ParserError) as error:
+            raise Mistake(f"a row of the submission has more cells than its header {content[:80].splitlines()[0]!r}: {error}") from None
+    if sign == ",":
+        frame.attrs["header"] = content.partition("\n")[0].removesuffix("\r")
     return frame
+
+
+def load(path: Path) -> pd.DataFrame:
+    """A submission's file, parsed; latin-1 where it is no UTF-8."""
+    content, sign = path.read_bytes(), tables.delimiter(path)
+    try:
+        return parse(content.decode(), sign)
+    except UnicodeDecodeError:
+        return parse(content.decode("latin-1"), sign)
+
+
+def header(frame: pd.DataFrame) -> str:
+    """The first line of the file, as it is written there."""
+    return frame.attrs.get("header") or frame.iloc[:0].to_csv(index=False).removesuffix("\n")
 
 
 def text(frame: pd.DataFrame) -> str:
     """The file's content."""
-    return frame.to_csv(index=False, lineterminator="\n")
+    return header(frame) + "\n" + frame.to_csv(index=False, header=False, lineterminator="\n")
 
 
-def parse(content: str) -> pd.DataFrame:
-    """A submission's content as Kaggle gets it: every cell text, nothing taken for missing."""
-    return pd.read_csv(io.StringIO(content), dtype=str, keep_default_na=False)
+def keys(problem: Problem, frame: pd.DataFrame) -> tuple[list[str], np.ndarray | None]:
+    """The example that each row is about: its id; where a row is about one class only, the id without the class, and int [N], the classes.
+
+    There the class's name is the end of the id, after one more character; of several names that fit the longest counts. Raises Mistake
+    for an id that ends with no class.
+    """
+    ids = frame[problem.id_column].tolist()
+    if problem.style != "rows":
+        return ids, None
+    code = {name: number for number, name in enumerate(problem.classes)}
+    lengths = sorted({len(name) for name in code}, reverse=True)
+    names = [next((name[-length:] for length in lengths if length < len(name) and name[-length:] in code), None) for name in ids]
+    if None in names:
+        raise Mistake(f"the submission's id {ids[names.index(None)]!r} does not end with one of problem.toml's classes: {some(problem.classes)}.")
+    return [row[: -len(name) - 1] for row, name in zip(ids, names, strict=True)], np.array([code[name] for name in names], int)
+
+
+def cells(problem: Problem, frame: pd.DataFrame) -> np.ndarray:
+    """Text [rows, columns], the prediction cells."""
+    return frame[list(problem.columns)].to_numpy(object)
 
 
 def read(problem: Problem, frame: pd.DataFrame) -> np.ndarray:
-    """What a submission says, float64 [N, K] in the order of its rows; NaN in rows whose cells mean nothing."""
-    return WRITERS[problem.style].read(problem, frame[list(problem.columns)].to_numpy(object))
+    """What a submission says, float64 [N,K] in the order of `examples`; NaN in rows whose cells mean nothing."""
+    return arrange(problem, frame, WRITERS[problem.style].read(problem, cells(problem, frame)))
+
+
+def arrange(problem: Problem, frame: pd.DataFrame, values: np.ndarray) -> np.ndarray:
+    """Values of rows about one class each, float64 [rows, 1] → [N,K], NaN where there is no row; values of other rows as they are."""
+    names, codes = keys(problem, frame)
+    if codes is None:
+        return values
+    numbers, once = pd.factorize(np.array(names, object))
+    found = np.full((len(once), len(problem.classes)), np.nan)
+    found[numbers, codes] = values[:, 0]
+    return found
+
+
+def examples(problem: Problem, frame: pd.DataFrame) -> list[str]:
+    """The id of each row of `read`."""
+    names, codes = keys(problem, frame)
+    return names if codes is None else list(dict.fromkeys(names))
+
+
+# -- predictions into it -----------------------------------------------------------------------------------------------------------
+
+
+def complete(
+    problem: Problem, sample: pd.DataFrame, test: pd.DataFrame, rows: np.ndarray, predictions: np.ndarray, prior: np.ndarray
+) -> tuple[list[str], np.ndarray, list[str]]:
+    """A prediction for each example that the sample asks for: ids, float64 [U,K]; and the ids of the sample's rows that got the prior,
+    because nothing that answers them was predicted.
+
+    test: `id[, row]`, all of test.csv; rows: the predicted ones, any order; predictions: theirs. Lines that answer the same example of the
+    sample, by the column `row` where there is one, become one prediction: their mean, or what `problem.aggregate` says.
+    """
+    wanted, _ = keys(problem, sample)
+    once = list(dict.fromkeys(wanted))
+    names = test["id"].to_numpy(object)[rows]
+    answered = test["row"].to_numpy(object)[rows] if "row" in test else names
+    known = {}
+    if len(rows):
+        order = sorted(range(len(rows)), key=lambda number: (answered[number], names[number]))  # a sum depends on the order of its parts
+        answered = answered[order]
+        starts = np.flatnonzero(np.r_[True, answered[1:] != answered[:-1]])
+        known = dict(zip(answered[starts].tolist(), combine(problem, np.asarray(predictions, np.float64)[order], starts), strict=True))
+    filled = [row for row, name in zip(sample[problem.id_column], wanted, strict=True) if name not in known]
+    return once, np.array([known.get(name, prior) for name in once], np.float64).reshape(len(once), len(problem.classes)), filled
+
+
+def combine(problem: Problem, predictions: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Float64 [N,K] → [groups, K]; a group goes from one start to the next. The greatest of two classes' probabilities is the positive one's."""
+    if problem.aggregate != "max" or problem.kind == "regression":
+        return np.add.reduceat(predictions, starts) / np.diff(np.r_[starts, len(predictions)])[:, None]
+    found = np.maximum.reduceat(predictions, starts)
+    if problem.kind == "binary":
+        found[:, 1 - problem.positive_index] = 1 - found[:, problem.positive_index]
+    return found if problem.kind == "multilabel" else found / found.sum(1, keepdims=True)
+
+
+def build(problem: Problem, sample: pd.DataFrame, ids: Sequence[str], predictions: np.ndarray, cuts: np.ndarray | None = None) -> pd.DataFrame:
+    """The sample with its prediction cells filled, joined by id: its header, ids, order and row count, repeated ids included.
+
+    ids: each predicted example once, any order; predictions [N,K]: theirs; cuts: the metric's decision numbers. Raises ValueError for ids
+    that are predicted twice or not at all, and for predictions that are not finite or whose columns are not the classes.
+    """
+    predictions = np.asarray(predictions, np.float64)
+    if predictions.shape != (len(ids), len(problem.classes)) or not np.isfinite(predictions).all():
+        raise ValueError(f"{len(ids)} ids and {len(problem.classes)} classes want finite predictions, not {predictions.shape}")
+    position = {name: index for index, name in enumerate(ids)}
+    wanted, codes = keys(problem, sample)
+    missing = [name for name in wanted if name not in position]
+    if len(position) < len(ids) or missing:
+        raise ValueError(f"ids without a prediction: {missing[:3]}" if missing else "an id is predicted twice")
+    predictions = styles.prepare(problem, predictions)
+    style = config.choose(WRITERS, problem.style, "submission style")
+    written = style.write(problem, predictions, styles.decide(problem, predictions, cuts))
+    order = [position[name] for name in wanted]
+    frame = sample.copy()
+    frame[list(problem.columns)] = written[order] if codes is None else written[order, codes][:, None]
+    return frame
 
 
 # -- checks ------------------------------------------------------------------------------------------------------------------------
@@ -173,21 +176,42 @@ class Check:
 
 @dataclass(frozen=True)
 class Subject:
-    """What the checks look at. said: the submission read back, [N, K]; held_out: out-of-fold probabilities [M, K] or None."""
+    """What the checks look at. held_out: out-of-fold predictions [M,K], decided as the submission is, or None."""
 
     problem: Problem
     frame: pd.DataFrame
     sample: pd.DataFrame
-    said: np.ndarray
     held_out: np.ndarray | None
 
-    @property
+    @cached_property
     def ids(self) -> list[str]:
         return self.frame[self.problem.id_column].tolist()
 
-    @property
+    @cached_property
     def wanted(self) -> list[str]:
         return self.sample[self.problem.id_column].tolist()
+
+    @cached_property
+    def cells(self) -> np.ndarray:
+        return cells(self.problem, self.frame)
+
+    @cached_property
+    def values(self) -> np.ndarray:
+        """Each row's cells as numbers."""
+        return self.style.read(self.problem, self.cells)
+
+    @cached_property
+    def said(self) -> np.ndarray:
+        """What `read` says of the frame, [N,K]."""
+        return arrange(self.problem, self.frame, self.values)
+
+    @property
+    def style(self) -> styles.Style:
+        return WRITERS[self.problem.style]
+
+    def row(self, number: int) -> str:
+        """How a message names a row and what it holds."""
+        return f"row {number + 1} (id {self.ids[number]!r}): {some(self.cells[number].tolist())}"
 
 
 def some(names: Sequence[str]) -> str:
@@ -220,50 +244,74 @@ def check_order(subject: Subject) -> tuple[bool, str]:
 
 
 def check_empty(subject: Subject) -> tuple[bool, str]:
-    cells = subject.frame[list(subject.problem.columns)]
-    empty = int((cells == "").to_numpy().sum() + cells.isna().to_numpy().sum())
-    return not empty, f"{empty:,} cells" if empty else "none"
+    empty = subject.cells == ""
+    first = int(empty.any(1).argmax()) if empty.any() else 0
+    return not empty.any(), f"{empty.sum():,} cells, first {subject.row(first)}" if empty.any() else "none"
 
 
 def check_values(subject: Subject) -> tuple[bool, str]:
-    bad = ~((subject.said >= 0) & (subject.said <= 1)).all(1)  # NaN is bad as well
-    cells = subject.frame[list(subject.problem.columns)].to_numpy(object)[bad]
-    numeric = subject.problem.style in ("positive", "columns")
-    good = "numbers from 0 to 1" if numeric else "known classes"
-    return not bad.any(), f"{bad.sum():,} rows hold no {good}, first {some(cells[0].tolist())}" if bad.any() else good
+    low, high = styles.bounds(subject.problem)
+    good = "known classes" if subject.style.names else f"numbers from {low.min():.7g} to {high.max():.7g}"
+    if subject.problem.kind == "regression":  # written with 7 digits, a bound may be passed
+        room = 1e-6 * np.maximum(np.abs(low), np.abs(high))
+        low, high = low - room, high + room
+    if subject.problem.style == "rows":
+        codes = keys(subject.problem, subject.frame)[1]
+        low, high = low[codes][:, None], high[codes][:, None]
+    bad = ~((subject.values >= low) & (subject.values <= high)).all(1)  # NaN is bad as well
+    return not bad.any(), f"{bad.sum():,} rows hold no {good}, first {subject.row(int(bad.argmax()))}" if bad.any() else good
+
+
+def check_form(subject: Subject) -> tuple[bool, str]:
+    fault = subject.style.fault
+    if fault is None:
+        return True, "not asked for by this style"
+    faults = [fault(subject.problem, cell) for cell in subject.cells[:, 0]]
+    first = next((row for row, said in enumerate(faults) if said), None)
+    return first is None, "as the style wants it" if first is None else f"{subject.row(first)} {faults[first]}"
 
 
 def check_sums(subject: Subject) -> tuple[bool, str]:
-    if subject.problem.metric != "log_loss":
-        return True, "not asked for by this metric"
-    off = np.abs(subject.said.sum(1) - 1)
-    worst = float(np.nanmax(off, initial=0.0))
-    return worst <= SUM_TOLERANCE, f"within {worst:.0e} of 1" if worst <= SUM_TOLERANCE else f"up to {worst:.2g} away from 1"
+    if not styles.sums(subject.problem):
+        return True, "not asked for by this metric and style"
+    off = np.nan_to_num(np.abs(subject.said.sum(1) - 1))
+    worst = float(off.max(initial=0.0))
+    if worst <= SUM_TOLERANCE:
+        return True, f"within {worst:.0e} of 1"
+    return False, f"up to {worst:.2g} away from 1, {subject.row(int(off.argmax()))}"
 
 
 def check_spread(subject: Subject) -> tuple[bool, str]:
-    still = (subject.said == subject.said[:1]).all(0)
-    wants = metrics.METRICS[subject.problem.metric].wants
-    if len(subject.said) > 1 and still.all():
+    said, classes = subject.said, subject.problem.classes
+    still = (said == said[:1]).all(0)
+    if len(said) > 1 and still.all():
         return False, "every row says the same"
-    if len(subject.said) > 1 and wants == "probabilities" and still.any():
-        return False, f"the same in every row for {some(np.array(subject.problem.classes)[still].tolist())}"
-    return True, f"{len(np.unique(subject.said.argmax(1))):,} of {len(subject.problem.classes):,} classes are predicted somewhere"
+    if len(said) > 1 and still.any() and metrics.METRICS[subject.problem.metric].wants in ("probabilities", "values"):
+        return False, f"the same in every row for {some(np.array(classes)[still].tolist())}"
+    if subject.problem.kind == "regression":
+        return True, f"{len(np.unique(said[:, 0])):,} different values of {classes[0]!r}"
+    several = subject.problem.kind == "multilabel"
+    count = (said >= 0.5).any(0).sum() if several else len(np.unique(said.argmax(1)))
+    return True, f"{count:,} of {len(classes):,} classes are predicted somewhere"
 
 
 def check_mix(subject: Subject) -> tuple[bool, str]:
-    said, held_out = subject.said[~np.isnan(subject.said).any(1)], subject.held_out
+    problem, said, held_out = subject.problem, subject.said[~np.isnan(subject.said).any(1)], subject.held_out
     if held_out is None or not len(said):
         return True, "no out-of-fold predictions to compare with" if held_out is None else "nothing readable to compare"
-    if metrics.METRICS[subject.problem.metric].wants == "labels":
-        held_out = np.eye(held_out.shape[1])[held_out.argmax(1)]
-    gap = said.mean(0) - held_out.mean(0)
-    distance = float(np.abs(gap).sum() / 2)
+    if problem.style in ("label", "index", "ranking", "confidence"):
+        said, held_out = (styles.one_hot(values.argmax(1), values.shape[1]) for values in (said, held_out))
+    means = held_out.mean(0), said.mean(0)
+    gap = np.abs(means[1] - means[0])
+    low, high = styles.bounds(problem)
+    exclusive = problem.kind in (*SINGLE, "soft")
+    distance = float(gap.sum() / 2 if exclusive else (gap / np.maximum(high - low, 1e-12)).max())
     # Two samples of the same mix are about half of √(K/N) apart.
-    limit = 0.1 + 0.5 * np.sqrt(held_out.shape[1] / min(len(said), len(held_out)))
-    largest = int(np.abs(gap).argmax())
-    more = f"{subject.problem.classes[largest]!r} {held_out[:, largest].mean():.1%} → {said[:, largest].mean():.1%}"
-    return distance <= limit, f"{distance:.1%} away from the out-of-fold predictions' (most: {more})"
+    limit = 0.1 + 0.5 * np.sqrt((len(gap) if exclusive else 1) / min(len(said), len(held_out)))
+    largest = int((gap / np.maximum(high - low, 1e-12)).argmax())
+    before, after = (f"{mean[largest]:.4g}" if problem.kind == "regression" else f"{mean[largest]:.1%}" for mean in means)
+    more = f"most: {problem.classes[largest]!r} {before} → {after}"
+    return distance <= limit, f"{distance:.1%} away from the out-of-fold predictions' ({more})"
 
 
 # Name → (function, state when it does not hold).
@@ -274,26 +322,31 @@ CHECKS = {
     "order": (check_order, "failed"),
     "empty cells": (check_empty, "failed"),
     "values": (check_values, "failed"),
+    "form": (check_form, "failed"),
     "row sums": (check_sums, "failed"),
     "spread": (check_spread, "warned"),
     "class mix": (check_mix, "warned"),
 }
 
 
-def check(problem: Problem, frame: pd.DataFrame, sample: pd.DataFrame, held_out: np.ndarray | None = None) -> list[Check]:
-    """Looks at a submission, as `parse` reads it, before it is sent.
+def check(
+    problem: Problem, frame: pd.DataFrame, sample: pd.DataFrame, held_out: np.ndarray | None = None, cuts: np.ndarray | None = None
+) -> list[Check]:
+    """Looks at a submission, as `parse` reads it.
 
-    held_out: out-of-fold probabilities [M, K] for the comparison of the class mix. With a wrong header the columns cannot be told
-    apart: then the header is the only check.
+    held_out: out-of-fold predictions [M,K] for the comparison of the class mix; cuts: the metric's decision numbers. With a wrong header
+    or wrong ids it cannot be said what the cells mean: they are not looked at.
     """
-    header, wanted = list(frame.columns), list(sample.columns)
-    if header != wanted:
-        return [Check("header", "failed", f"{','.join(header)}, the sample's is {','.join(wanted)}")]
-    subject = Subject(problem, frame, sample, read(problem, frame), held_out)
-    done = [Check("header", "passed", ",".join(header) if len(header) < 6 else f"{len(header)} columns, the sample's")]
+    line, wanted = header(frame), header(sample)
+    if line != wanted:
+        return [Check("header", "failed", f"{line}, the sample's is {wanted}")]
+    done = [Check("header", "passed", line if frame.shape[1] < 6 else f"{frame.shape[1]} columns, the sample's")]
+    subject = Subject(problem, frame, sample, None if held_out is None else styles.decide(problem, held_out, cuts))
     for name, (function, state) in CHECKS.items():
         holds, said = function(subject)
         done.append(Check(name, "passed" if holds else state, said))
+        if name == "order" and any(check.state == "failed" for check in done):
+            break
     return done
 
 
@@ -301,7 +354,10 @@ def refuse_failed(checks: Sequence[Check]) -> None:
     """Raises Mistake that names the failed checks."""
     failed = [check.name for check in checks if check.state == "failed"]
     if failed:
-        raise config.Mistake(f"the submission fails its checks ({', '.join(failed)}): nothing was written or sent.")
+        raise Mistake(f"the submission fails its checks ({', '.join(failed)}): nothing was written or sent.")
+
+
+# -- scores that are known without Kaggle --------------------------------------------------------------------------------------------
 
 
 def grade(problem: Problem, frame: pd.DataFrame, answers: pd.DataFrame) -> float:
@@ -309,74 +365,30 @@ def grade(problem: Problem, frame: pd.DataFrame, answers: pd.DataFrame) -> float
 
     Raises Mistake for an answer whose id was not predicted, and for cells that mean nothing.
     """
-    predicted = frame.drop_duplicates(problem.id_column).set_index(problem.id_column)
-    missing = sorted(set(answers[problem.id_column]) - set(predicted.index))
+    place = {}
+    for number, name in enumerate(examples(problem, frame)):
+        place.setdefault(name, number)
+    asked = examples(problem, answers)
+    missing = sorted(set(asked) - place.keys())
     if missing:
-        raise config.Mistake(f"{len(missing):,} ids of the answers are not in the submission ({some(missing)}): run `make explore` again.")
-    said = read(problem, predicted.loc[answers[problem.id_column]])
+        raise Mistake(f"{len(missing):,} ids of the answers are not in the submission ({some(missing)}): run `make explore` again.")
+    said = read(problem, frame)[[place[name] for name in asked]]
     truth = read(problem, answers)
     if np.isnan(said).any() or np.isnan(truth).any():
-        raise config.Mistake("the submission or the answers hold cells that are no prediction: look at the checks above.")
-    return metrics.METRICS[problem.metric].score(truth.argmax(1), said, positive=problem.positive_index)
+        raise Mistake("the submission or the answers hold cells that are no prediction: look at the checks above.")
+    truth = truth.argmax(1) if problem.kind in SINGLE else truth.astype(np.float32)
+    return metrics.METRICS[problem.metric].score(truth, said, runs.asked(problem))
 
 
-def known_scores(place: paths.Place, problem: Problem, frame: pd.DataFrame, run: str, found: runs.Predictions) -> list[str]:
+def known_scores(place: paths.Place, problem: Problem, frame: pd.DataFrame, run: str, found: runs.Predictions, cuts: np.ndarray | None) -> list[str]:
     """A line for each score that can be known without Kaggle: out-of-fold, on locked rows, and against known answers."""
     lines = [runs.score_text(paths.read_json(place.run(run).score))]
     if found.holdout is not None:
-        codes = runs.label_codes(problem, tables.read(place.train))[found.holdout_rows]
-        held = runs.evaluate(problem, codes, found.holdout)["score"]
-        lines.append(f"holdout {problem.metric} {held:.4f} on {len(codes):,} locked rows")
+        truth = targets.truth(problem, tables.read(place.train)["label"])[found.holdout_rows]
+        held = runs.evaluate(problem, truth, styles.decide(problem, found.holdout, cuts))["score"]
+        lines.append(f"holdout {problem.metric} {held:.4f} on {len(truth):,} locked rows")
     if place.answers.exists():
-        answers = tables.read(place.answers)
+        answers = load(place.answers)
         source = (paths.read_json(place.download) or {}).get("source", "local")
         lines.append(f"hidden {problem.metric} {grade(problem, frame, answers):.4f} on {len(answers):,} {source} answers")
     return lines
-
-
-# -- sending -----------------------------------------------------------------------------------------------------------------------
-
-
-def obstacle(download: dict) -> str | None:
-    """Why a file must not be uploaded, by what `download.json` says of the data, and by who is signed in; None: it may."""
-    if download.get("slice"):
-        return "the data is a slice of the competition's, and Kaggle wants the whole test set"
-    if download.get("facts", {}).get("code_competition"):
-        return "a code competition takes a notebook, not a file"
-    return None if kaggle.credentials() else "no Kaggle credentials were found"
-
-
-def last_sent(ledger: Path, file_hash: str) -> dict[str, str] | None:
-    """The ledger's newest line about an upload of just this file."""
-    lines = tables.read(ledger).to_dict("records") if ledger.exists() else []
-    return next((line for line in reversed(lines) if line["file_hash"] == file_hash and line["ref"]), None)
-
-
-def send(place: paths.Place, event: dict, force: bool, seconds: float) -> dict:
-    """Uploads `event["run"]`'s file once, waits for its score, and writes both into the ledger; returns the newest ledger line.
-
-    event: run, file_hash, cv and message. The upload's line is written before the wait: a command that is stopped meanwhile, or whose
-    seconds run out, asks for the score the next time and does not send again, unless force. Raises Mistake where Kaggle refuses.
-    """
-    line = last_sent(place.ledger, event["file_hash"])
-    if line is None or force:
-        ref = kaggle.submit(place.competition, place.submission(event["run"]), event["message"])
-        line = {**event, "event": "submit", "ref": str(ref), "status": "PENDING"}
-        runs.log(place, **line)
-    else:
-        print(f"this very file was sent before (run {line['run']}, ref {line['ref']}): not sent again; force=true would")
-    if line["status"] == "PENDING":
-        print(f"ref {line['ref']}: waiting up to {seconds:.0f} s for the score", flush=True)
-        answer = kaggle.wait(place.competition, int(line["ref"]), seconds)
-        line = {**event, "event": "score", "ref": line["ref"], **{name: answer[name] for name in ("status", "public", "private")}}
-        line["message"] = answer["reason"] or event["message"]
-        if answer["status"] != "PENDING":
-            runs.log(place, **line)
-    return line
-
-
-def outcome(line: dict) -> str:
-    """What a ledger line says of the score. Raises Mistake where Kaggle could not score the file."""
-    if line["status"] == "ERROR":
-        raise config.Mistake(f"Kaggle could not score ref {line['ref']}: {line['message']}. Once mended, force=true sends the file again.")
-    return f"public {line['public']}" if line["status"] == "COMPLETE" else "not scored yet; the same command asks again"

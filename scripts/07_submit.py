@@ -15,7 +15,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # python scripts/07_submit.py works too
 
-from clf import config, paths, problem, runs, submission, tables
+from clf import config, paths, problem, runs, sending, submission, tables, targets
+
+NAMED = 100  # ids in the record
 
 
 @dataclass(frozen=True)
@@ -48,12 +50,13 @@ def main(words: Words) -> None:
         print(f"submit: nothing to make ({paths.show(file)} holds run {name} and passed its checks)")
     else:
         print(f"submit: run {name} ({reason})")
-        train, test, sample = tables.read(place.train), tables.read(place.test), tables.read(sample_file)
-        prior = submission.prior(question, train["label"])
-        ids, probabilities, filled = submission.complete(test["id"].tolist(), found.test_rows, found.test, prior)
-        content = submission.text(submission.build(question, sample, ids, probabilities))
+        train, test, sample = tables.read(place.train), tables.read(place.test), submission.load(sample_file)
+        cuts = runs.cuts(question, train, found)
+        prior = targets.prior(question, train["label"])
+        ids, predictions, filled = submission.complete(question, sample, test, found.test_rows, found.test, prior)
+        content = submission.text(submission.build(question, sample, ids, predictions, cuts))
         frame = submission.parse(content)
-        checks = submission.check(question, frame, sample, found.valid if len(found.valid) else None)
+        checks = submission.check(question, frame, sample, found.valid if len(found.valid) else None, cuts)
         for check in checks:
             print(f"  {check.name:<13} {check.state:<7} {check.text}")
         submission.refuse_failed(checks)
@@ -64,14 +67,16 @@ def main(words: Words) -> None:
             "members": {name: list(score["folds"])},
             "file_hash": paths.hash_file(file),
             "rows": len(frame),
-            "rows_with_the_prior": filled,
+            "rows_with_the_prior": len(filled),
+            "their_first_ids": filled[:NAMED],
+            "cuts": None if cuts is None else cuts.tolist(),
             "checks": [vars(check) for check in checks],
-            "scores": submission.known_scores(place, question, frame, name, found),
+            "scores": submission.known_scores(place, question, frame, name, found, cuts),
             "cv": score["score"],
             "commit": runs.commit(),
         }
         paths.write_json(record, made)
-        without = f"; {filled:,} ids without a readable picture got the classes' shares in train" if filled else ""
+        without = f"; {len(filled):,} rows without a readable picture got the mean of train's labels" if filled else ""
         print(f"{paths.show(file)}: {len(frame):,} rows{without}")
     for line in made["scores"]:
         print(line)
@@ -79,13 +84,13 @@ def main(words: Words) -> None:
     cv = "" if made["cv"] is None else f"cv {made['cv']:.4f}"
     message = " ".join(f"run {name} {cv} {made['commit']}".split())
     command = shlex.join(["kaggle", "competitions", "submit", words.competition, "-f", paths.show(file), "-m", message])
-    obstacle = "dry_run=true" if words.dry_run else submission.obstacle(paths.read_json(place.download) or {})
+    obstacle = "dry_run=true" if words.dry_run else sending.obstacle(paths.read_json(place.download) or {})
     if obstacle:
         print(f"submit: not sent: {obstacle}. What would be sent: {command}")
         return
     event = {"run": name, "file_hash": made["file_hash"], "cv": made["cv"], "message": message}
-    sent = submission.send(place, event, words.force, words.wait)
-    print(f"submit: {words.competition} ref {sent['ref']}: {submission.outcome(sent)}")
+    sent = sending.send(place, event, words.force, words.wait)
+    print(f"submit: {words.competition} ref {sent['ref']}: {sending.outcome(sent)}")
 
 
 if __name__ == "__main__":

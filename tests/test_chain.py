@@ -11,7 +11,7 @@ import pytest
 from kaggle_server import Server, accuracy
 from layouts import build
 
-from clf import paths, problem, submission, tables
+from clf import paths, problem, submission, tables, targets
 
 SMALL = ("model=resnet10", "width=0.25", "epochs=8", "batch_size=16")
 
@@ -83,7 +83,7 @@ def interrupted_and_continued(place: paths.Place) -> bytes:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("layout", "metric"), [("filename", "log_loss"), ("onehot", "log_loss")])
+@pytest.mark.parametrize(("layout", "metric"), [("filename", "log_loss"), ("columns", "log_loss")])
 def test_the_chain_on_a_folder_ends_with_a_checked_submission_better_than_the_prior(script, tmp_path, layout, metric, scratch):
     answers = build(layout, tmp_path / "given", pictures=120, side=32)
     given = contents(tmp_path / "given")
@@ -95,7 +95,7 @@ def test_the_chain_on_a_folder_ends_with_a_checked_submission_better_than_the_pr
     out = said(script("07_submit", "competition=mine", "run=small", "dry_run=true"))
     question = problem.read(place.problem)
     frame = submission.parse(place.submission("small").read_text())
-    prior = np.tile(submission.prior(question, tables.read(place.train).label), (len(frame), 1))
+    prior = np.tile(targets.prior(question, tables.read(place.train).label), (len(frame), 1))
     guess = submission.build(question, tables.read(place.raw / question.submission_file), frame.iloc[:, 0].tolist(), prior)
     assert question.metric == metric
     assert submission.grade(question, frame, answers.astype(str)) < submission.grade(question, guess, answers.astype(str))

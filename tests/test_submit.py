@@ -90,6 +90,9 @@ def test_without_credentials_the_file_is_made_checked_and_graded(place, script):
     record = paths.read_json(place.submission_record("net-1234"))
     assert record["members"] == {"net-1234": ["0", "1"]}
     assert record["rows_with_the_prior"] == 1
+    assert record["their_first_ids"] == ["lost"]
+    assert record["cuts"] is None
+    assert "6 rows; 1 rows without a readable picture got the mean of train's labels" in done.stdout
     assert record["file_hash"] == paths.hash_file(place.submission("net-1234"))
     assert {check["state"] for check in record["checks"]} <= {"passed", "warned"}
     assert "header        passed  id,Label" in done.stdout
@@ -115,6 +118,33 @@ def test_what_changes_is_made_again_and_said(place, capsys):
     write(place.train, {"id": ["a", "b"], "label": ["cat", "NA"], "cluster": ["", ""]})
     send()
     assert "train.csv changed" in capsys.readouterr().out
+
+
+def test_ratings_are_decided_by_cuts_from_out_of_fold_rows(place, capsys):
+    """Expected ratings are too low: the default cuts, 0.5 and 1.5, would lose two ratings of three."""
+    rated = dataclasses.replace(PLAIN, kind="ordinal", classes=("0", "1", "2"), metric="kappa", aggregate="mean")
+    problem.write(place.problem, rated, {})
+    truth = np.arange(30) % 3
+    low = np.array([[1.0, 0.0, 0.0], [0.7, 0.2, 0.1], [0.25, 0.2, 0.55]])  # expected 0, 0.4 and 1.3
+    write(place.train, {"id": [f"p{row}" for row in range(30)], "label": truth.astype(str), "cluster": [""] * 30})
+    write(place.test, {"id": ["x1", "x2", "y1", "z1"], "row": ["x", "x", "y", "z"]})
+    write(place.raw / PLAIN.submission_file, {"id": ["y", "x", "z"], "Label": ["0"] * 3})
+    write(place.answers, {"id": ["x", "y", "z"], "Label": ["1", "2", "2"]})
+    run = place.run("net-1234")
+    paths.write_json(run.identity, {"made_from": {"problem.toml": problem.hash(rated)}})
+    for key, valid in (("0", np.arange(15)), ("1", np.arange(15, 30))):
+        paths.write_predictions(run.fold(key).valid, valid, low[truth[valid]])
+        paths.write_predictions(run.fold(key).holdout, np.arange(3), low)
+        paths.write_predictions(run.fold(key).test, np.array([0, 1, 2]), low[[1, 1, 2]])  # z1 cannot be read; the prior expects 1.0
+    send()
+    said = capsys.readouterr().out
+    assert place.submission("net-1234").read_text() == "id,Label\ny,2\nx,1\nz,2\n"
+    record = paths.read_json(place.submission_record("net-1234"))
+    assert len(record["cuts"]) == 2
+    assert 0 < record["cuts"][0] < 0.4 < record["cuts"][1] < 1.0
+    assert (record["rows_with_the_prior"], record["their_first_ids"]) == (1, ["z"])
+    assert "holdout kappa 1.0000 on 3 locked rows" in said
+    assert "hidden kappa 1.0000 on 3 embedded answers" in said
 
 
 def test_a_failed_check_writes_and_sends_nothing(place, monkeypatch, capsys):
