@@ -15,7 +15,7 @@ endif
 # What was typed behind the verb, as scripts read it. Make exports its words as well; the scripts read the arguments only.
 WORDS = $(patsubst COMPETITION=%,competition=%,$(filter-out VENV=% PYTHON=%,$(MAKEOVERRIDES)))
 
-VERBS := help setup all download explore prepare sample train improve submit predict export board readme runs clean test lint format
+VERBS := help setup all download explore prepare sample train improve submit predict export board readme runs bench clean test zoo lint format
 ifneq ($(filter-out $(VERBS),$(MAKECMDGOALS)),)
 $(error unknown verb $(filter-out $(VERBS),$(MAKECMDGOALS)). Settings are words like epochs=3; make alone lists the verbs)
 endif
@@ -66,11 +66,17 @@ readme: setup  ## write the tables of words into README.md
 runs: setup  ## the runs of one competition, best first
 	@$(RUN) scripts/runs.py $(WORDS)
 
+bench: setup  ## how fast 02 reads and joins, beside what bounds it: files=, rows=, repeats=
+	@$(RUN) scripts/bench.py $(WORDS)
+
 clean: setup  ## remove derived data of one competition; raw/, runs/ and submissions/ stay unless asked (runs=true …)
 	@$(RUN) scripts/clean.py $(WORDS)
 
 test: setup  ## the tests
 	@$(RUN) -m pytest -n 2 --dist loadfile
+
+zoo: setup  ## small copies of 44 real competitions through all steps, and changed in 13 ways through 02; the README's table of them
+	@$(RUN) -m tests.zoo
 
 lint: setup  ## style and format
 	@$(RUN) -m ruff check . && $(RUN) -m ruff format --check .
