@@ -168,7 +168,7 @@ def test_repeats_are_bounded(server):
     assert server.calls.count("GetCompetition") == kaggle.ATTEMPTS
 
 
-@pytest.mark.parametrize("wait", ["3600", email.utils.formatdate(time.time() + 3600, usegmt=True)])
+@pytest.mark.parametrize("wait", ["3600", email.utils.formatdate(time.time() + 3600, usegmt=True)], ids=["seconds", "date"])
 def test_a_long_wait_is_said_instead_of_waited(server, wait):
     server.plant("GetCompetition", status=429, text="Too many requests", retry_after=wait, times=99)
     assert "asks to wait 3" in refusal(lambda: kaggle.facts(NAME))
