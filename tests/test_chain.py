@@ -83,7 +83,7 @@ def interrupted_and_continued(place: paths.Place) -> bytes:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("layout", "metric"), [("filename", "log_loss"), ("columns", "log_loss")])
+@pytest.mark.parametrize(("layout", "metric"), [("filename", "log_loss")])  # other layouts: tests/test_zoo.py, without a network
 def test_the_chain_on_a_folder_ends_with_a_checked_submission_better_than_the_prior(script, tmp_path, layout, metric, scratch):
     answers = build(layout, tmp_path / "given", pictures=120, side=32)
     given = contents(tmp_path / "given")
