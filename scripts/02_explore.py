@@ -59,7 +59,7 @@ def main(words: Words) -> None:
 
     for note in notes:
         print(f"  check: {note}")
-    size = f"{len(asked.classes)} {'values' if asked.kind == 'regression' else 'classes'}"
+    size = f"{len(asked.classes)} classes" if asked.kind != "regression" else f"values of {', '.join(asked.classes[:4])}"
     print(f"explore: {asked.kind}, {size}, {asked.metric}; labels from {asked.layout}, submission of {asked.style}")
     print(f"explore: {findings['train']:,} train and {findings['test']:,} test pictures, {len(gathered.quarantine):,} in quarantine,")
     print(f"         {findings['cluster_rows']:,} training rows have a duplicate, {findings['twins']:,} test pictures have a twin in train")
