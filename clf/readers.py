@@ -12,7 +12,8 @@ from pathlib import PurePosixPath
 import numpy as np
 import pandas as pd
 
-from clf import joins, tables
+from clf import groups, joins, tables
+from clf.config import Mistake
 from clf.problem import Problem
 from clf.raw import PATH, Raw, is_below, look_up, split_extension
 
@@ -23,17 +24,18 @@ BLANK = 0.5  # share of rows with blanks above which a blank is a 0, not a row t
 
 def labelled(raw: Raw, problem: Problem) -> pd.DataFrame:
     """What the layout's reader finds, with labels renamed and grouped."""
-    from clf import groups
-
     found = READERS[problem.layout](raw, problem)
     if problem.renames:
         new = dict(tuple(part.strip() for part in line.rsplit("=", 1)) for line in problem.renames)
         renamed = [_renamed(new, problem.separator, label) for label in found["label"]]
         found["label"] = pd.Series(renamed, found.index, dtype=object)  # None stays None
     if problem.group == ID_PREFIX:
-        found["group"] = groups.by_prefix(list(found["id"]))[0]
+        prefixes = groups.by_prefix(list(found["id"]))
+        if prefixes is None:
+            raise Mistake(f'group = {ID_PREFIX!r} does not fit: the ids ({", ".join(found["id"][:3])} …) share no fronts. Name a column, or "".')
+        found["group"] = prefixes[0]
     elif problem.group == FILE_NAME:
-        found["group"] = [PurePosixPath(name).name for name in found["path"]]
+        found["group"] = [PurePosixPath(name).stem for name in found["path"]]
     elif problem.group == FOLDER:
         found["group"] = folders_beside(raw, problem, list(found["id"]))
     return found

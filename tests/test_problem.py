@@ -586,3 +586,9 @@ def test_a_value_that_is_no_longer_inferred_is_not_an_edit(tmp_path):
     assert problem.edits(path, inferred) == {}
     assert problem.edits(path, {**inferred, "side": 64}) == {"side": 32}
     assert problem.edits(tmp_path / "none.toml", inferred) == {}
+
+
+def test_groups_by_the_fronts_of_ids_that_have_none_are_a_mistake(tmp_path):
+    draft = asked(table_folder(tmp_path / "raw", ["x", "y"], "x"), group=readers.ID_PREFIX)
+    with pytest.raises(Mistake, match="share no fronts"):
+        readers.labelled(draft.raw, draft.known)
