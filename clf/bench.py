@@ -29,7 +29,6 @@ DIFFERENT = 500  # files that the rows' links share: on ext4 each may have 65,00
 LEAST = 2 * images.THUMBNAIL  # px that `images.inspect` asks for
 MOST_SECONDS, MOST_MEMORY = 60, 2  # of 02 besides `inspect`, s; of 02 on the rows, GiB
 QUICK = {".jpg": [cv2.IMWRITE_JPEG_QUALITY, 90], ".png": [cv2.IMWRITE_PNG_COMPRESSION, 1]}  # a tenth larger than by default
-PART = 5000  # pictures that each way of decoding takes in its turn
 COMPETITION = "bench"
 
 
@@ -110,7 +109,7 @@ def competition(place: paths.Place, write: Callable[[Path, int], list[str]], cou
 
 def in_threads(work: Callable[[list], None], items: list) -> None:
     """`work` on batches of the items, on all cores."""
-    batches = [items[start : start + images.BATCH_FILES] for start in range(0, len(items), images.BATCH_FILES)]
+    batches = [items[start : start + images.PART_PICTURES] for start in range(0, len(items), images.PART_PICTURES)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for _ in config.progress(pool.map(work, batches), total=len(batches), unit=" batches"):
             pass
@@ -187,18 +186,16 @@ def record(stage: str, values: ArrayLike, unit: str, limits: ArrayLike) -> dict:
 
 
 def measure_pictures(files: int, repeats: int) -> list[dict]:
-    """Decoding alone, `images.inspect`, and all else that 02 does. All ways to decode take turns on parts of the files, so that what else
-    the machine does slows them alike."""
+    """Decoding alone, `images.inspect`, and all else that 02 does. The ways to decode take turns."""
     used = {name: np.zeros(repeats) for name in ("inspect", *DECODERS)}
     rest = np.zeros(repeats)
     with made(write_pictures, files) as (place, names):
         raw = place.raw
-        ways = {name: lambda part, decode=decode: in_threads(lambda batch: decode(raw, batch), part) for name, decode in DECODERS.items()}
-        ways["inspect"] = lambda part: images.inspect(raw, part)
+        ways = {name: lambda decode=decode: in_threads(lambda batch: decode(raw, batch), names) for name, decode in DECODERS.items()}
+        ways["inspect"] = lambda: images.inspect(raw, names)
         for repeat in range(repeats):
-            for start in config.progress(range(0, files, PART), desc="decoding"):
-                for name, work in ways.items():
-                    used[name][repeat] += seconds(lambda work=work, start=start: work(names[start : start + PART]))
+            for name, work in ways.items():
+                used[name][repeat] = seconds(work)
             rest[repeat] = explore(place)[0] - used["inspect"][repeat]
     rates = {name: files / taken for name, taken in used.items()}
     found = [record(f"inspect / {name}", rates["inspect"], "pictures/s", rates[name]) for name in DECODERS]

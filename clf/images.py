@@ -7,9 +7,12 @@ A picture's name is its path below `raw/`; `train.csv#17` is the 17th (0-based) 
 import collections
 import functools
 import mmap
+import multiprocessing
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,10 +31,10 @@ EXTENSIONS = (  # the better source first
     *(".npy", ".dcm", ".dicom"),
 )
 THUMBNAIL = 16  # px
-BATCH_BYTES, BATCH_FILES = 500_000, 64
+PART_PICTURES, PART_BYTES = 64, 8_000_000  # at most, of one thread's turn: pictures, and bytes of them when decoded
+MANY = 50_000  # pictures to inspect, from which interpreters of their own are worth the second of their start
 MAPPED_BYTES = 8_000_000  # larger files are mapped: their pages can be dropped, what is read cannot
 LARGE_BYTES = 100_000_000  # a decoded picture; larger ones are decoded one at a time
-HELD_BYTES = 32_000_000  # of decoded pictures, after which a thread stops until they are taken
 WINDOW_PICTURES, WINDOW_VALUES = 200, 20_000  # looked at for a window: pictures, values of each channel of a picture
 WINDOW_PERCENTILES = (0.5, 99.5)
 
@@ -88,119 +91,140 @@ def stream(
     Decodes on all cores; a bounded number of pictures is in memory, at any number of names. `at_least` and `window`: see
     `decoders.decode` and `decoders.expose`. `change` makes of each picture what is wanted of it, on the thread that has decoded it.
     """
-    return _each(raw, names, at_least, lambda loaded: change(expose(loaded.array, window)))
+    for positions, found in _each(raw, names, at_least, lambda loaded: change(expose(loaded.array, window))):
+        for number, places in enumerate(positions):
+            for position in places:
+                yield position, found[number]
 
 
-class Source(NamedTuple):
-    """One picture to be had."""
+class Item(NamedTuple):
+    """One picture to be had: its positions among the names, and its name, or what a container holds."""
 
-    positions: list[int]  # among the names
-    size: int  # bytes, before decoding
-    load: Callable[[Limits], Loaded]
+    positions: list[int]
+    source: str | containers.Picture
+    container: str = ""  # how the format of an array from it is called
 
 
-def _each(raw: Path, names: Sequence[str], at_least: int, reduce: Callable[[Loaded], Any]) -> Iterator[tuple[int, Any]]:
-    """`stream` with what `reduce` makes of each picture, on the thread that has decoded it.
+def _each(
+    raw: Path,
+    names: Sequence[str],
+    at_least: int,
+    reduce: Callable[[Loaded], Any],
+    gather: Callable[[list[Any]], Any] = list,
+    apart: bool = False,
+) -> Iterator[tuple[list[list[int]], Any]]:
+    """`stream` in parts: the positions of each picture of a part, and what `gather` makes of what `reduce` makes of each of them.
 
-    Pictures of more than LARGE_BYTES end a thread's batch and are decoded here, so that only one of them is in memory.
+    Both run where the part was decoded; instead of what `reduce` makes there may be an Unreadable. Pictures of more than LARGE_BYTES are
+    decoded here, so that only one of them is in memory. apart: in interpreters of their own, which `reduce` and `gather` must reach.
     """
-
-    def attempt(source: Source, memory: int | None) -> Any:
-        try:
-            return reduce(source.load(Limits(at_least, memory)))
-        except Unreadable as reason:
-            return reason
-        except OSError as error:
-            return Unreadable(f"cannot be opened: {error.strerror}")
-
-    def work(batch: list[Source]) -> tuple[list[tuple[Source, Any]], list[Source]]:
-        """What was done, and what is left of the batch."""
-        done, held = [], 0
-        for number, source in enumerate(batch):
-            try:
-                done.append((source, attempt(source, LARGE_BYTES)))
-            except Large:
-                return done, batch[number:]
-            held += getattr(done[-1][1], "nbytes", 0)
-            if held > HELD_BYTES:
-                return done, batch[number + 1 :]
-        return done, []
-
-    def finish(done: list[tuple[Source, Any]], left: list[Source]) -> Iterator[tuple[int, Any]]:
+    folder, cores = os.path.join(raw, ""), os.cpu_count() or 1
+    limits, large_limits = Limits(at_least, LARGE_BYTES), Limits(at_least)
+    parts, running = _parts(raw, names), collections.deque()
+    with _apart(cores) if apart else ThreadPoolExecutor(cores) as pool:
         while True:
-            for source, found in done:
-                for position in source.positions:
-                    yield position, found
-            if not left:
+            while len(running) < 3 * cores and (part := next(parts, None)):
+                running.append(pool.submit(_work, folder, part, limits, reduce, gather))
+            if not running:
                 return
-            done = found = None  # the last large picture goes before the next one comes
-            done, left = [(left[0], attempt(left[0], None))], left[1:]
-
-    workers = os.cpu_count() or 1
-    with ThreadPoolExecutor(workers) as pool:
-        running = collections.deque()
-        for batch in _batches(_sources(raw, names)):
-            running.append(pool.submit(work, batch))
-            if len(running) >= 3 * workers:
-                yield from finish(*running.popleft().result())
-        while running:
-            yield from finish(*running.popleft().result())
+            positions, found, left, large = running.popleft().result()
+            yield positions, found
+            del found
+            if large:
+                yield _work(folder, left[:1], large_limits, reduce, gather)[:2]
+                left = left[1:]
+            if left:
+                running.append(pool.submit(_work, folder, left, limits, reduce, gather))
 
 
-def _batches(sources: Iterator[Source]) -> Iterator[list[Source]]:
-    """Small files share a task, as handing over costs as much as decoding them; a large one has its own."""
-    batch, size = [], 0
-    for source in sources:
-        if batch and (size + source.size > BATCH_BYTES or len(batch) >= BATCH_FILES):
-            yield batch
-            batch, size = [], 0
-        batch.append(source)
-        size += source.size
-    if batch:
-        yield batch
+def _work(
+    folder: str, items: list[Item], limits: Limits, reduce: Callable[[Loaded], Any], gather: Callable[[list[Any]], Any]
+) -> tuple[list[list[int]], Any, list[Item], bool]:
+    """Positions, what was gathered, the items that are left after PART_BYTES or a large one, and whether the first of these is large."""
+    found, decoded, large = [], 0, False
+    for item in items:
+        try:
+            loaded = _load(folder, item, limits)
+            decoded += loaded.array.nbytes
+            found.append(reduce(loaded))
+        except Large:
+            large = True
+            break
+        except Unreadable as reason:
+            found.append(reason)
+        except OSError as error:
+            found.append(Unreadable(f"cannot be opened: {error.strerror}"))
+        if decoded > PART_BYTES:
+            break
+    return [item.positions for item in items[: len(found)]], gather(found), items[len(found) :], large
 
 
-def _sources(raw: Path, names: Sequence[str]) -> Iterator[Source]:
-    """The pictures of each container in one pass, then all other files."""
+def _apart(cores: int) -> ProcessPoolExecutor:
+    """Threads would wait for one another: around a small picture's decoding nearly as much time is spent with the GIL as without it."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return ProcessPoolExecutor(cores, context, initializer=_follow)
+
+
+def _follow() -> None:
+    """Ctrl-C is the parent's matter; a parent that was killed takes this interpreter along."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=lambda: (multiprocessing.parent_process().join(), os._exit(1)), daemon=True).start()
+
+
+def _parts(raw: Path, names: Sequence[str]) -> Iterator[list[Item]]:
+    """The pictures of each container in one pass, then all other files, up to PART_PICTURES at once: handing over costs as much as decoding
+    a small one."""
     files, rows = [], collections.defaultdict(dict)
     for position, name in enumerate(names):
-        if place := containers.split_name(name):
+        if "#" in name and (place := containers.split_name(name)):
             rows[place[0]].setdefault(place[1], []).append(position)
         else:
             files.append(position)
     for container, wanted in rows.items():
         suffix = container.rpartition(".")[2].upper()
+        form = "table" if suffix == "CSV" else suffix
+        part, size = [], 0
         for row, picture in containers.read(raw / container, set(wanted)):
-            size = len(picture) if isinstance(picture, bytes) else getattr(picture, "nbytes", 0)
-            yield Source(wanted[row], size, functools.partial(_take, picture, "table" if suffix == "CSV" else suffix))
-    for position in files:
-        parts = names[position].split("|")
-        paths = [os.path.join(raw, part) for part in parts]
-        try:
-            size = sum(os.path.getsize(path) for path in paths)
-        except OSError:
-            size = 0
-        load = functools.partial(_load_file, paths[0], size) if len(paths) == 1 else functools.partial(_load_channels, parts, paths)
-        yield Source([position], size, load)
+            part.append(Item(wanted[row], picture, form))
+            size += len(picture) if isinstance(picture, bytes) else getattr(picture, "nbytes", 0)
+            if size > PART_BYTES or len(part) >= PART_PICTURES:
+                yield part
+                part, size = [], 0
+        if part:
+            yield part
+    for start in range(0, len(files), PART_PICTURES):
+        yield [Item([position], names[position]) for position in files[start : start + PART_PICTURES]]
 
 
-def _take(picture: containers.Picture, container: str, limits: Limits) -> Loaded:
-    if isinstance(picture, Unreadable):
-        raise picture
-    return decoders.load(picture, limits) if isinstance(picture, bytes) else decoders.of_array(picture, container)
+def _load(folder: str, item: Item, limits: Limits) -> Loaded:
+    if isinstance(item.source, str):
+        return _load_channels(folder, item.source, limits) if "|" in item.source else _load_file(folder + item.source, limits)
+    if isinstance(item.source, Unreadable):
+        raise item.source
+    return decoders.load(item.source, limits) if isinstance(item.source, bytes) else decoders.of_array(item.source, item.container)
 
 
-def _load_file(path: str, size: int, limits: Limits) -> Loaded:
-    with open(path, "rb", buffering=0) as file:
-        return decoders.load(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size > MAPPED_BYTES else file.read(), limits)
+def _load_file(path: str, limits: Limits) -> Loaded:
+    file = os.open(path, os.O_RDONLY)  # half of the time that `open` takes
+    try:
+        size = os.fstat(file).st_size
+        if size > MAPPED_BYTES:
+            return decoders.load(mmap.mmap(file, 0, access=mmap.ACCESS_READ), limits)
+        content = os.read(file, size)
+        while len(content) < size and (more := os.read(file, size - len(content))):  # file systems of a network may give less at once
+            content += more
+    finally:
+        os.close(file)
+    return decoders.load(content, limits)
 
 
-def _load_channels(names: list[str], paths: list[str], limits: Limits) -> Loaded:
+def _load_channels(folder: str, names: str, limits: Limits) -> Loaded:
     """Each file made grey, in the size of the first, one channel each; of one depth, or all float32. The limits hold for each file."""
     found = []
-    for name, path in zip(names, paths, strict=True):
+    for name in names.split("|"):
         try:
-            found.append(_load_file(path, os.path.getsize(path), limits))
+            found.append(_load_file(folder + name, limits))
         except Unreadable as reason:
             raise Unreadable(f"{name}: {reason}") from None
         except OSError as error:
@@ -226,7 +250,7 @@ def measure_window(raw: Path, names: Sequence[str]) -> tuple[str, ...]:
     """
     chosen = np.unique(np.linspace(0, len(names) - 1, min(len(names), WINDOW_PICTURES)).astype(int))
     sampled = _each(raw, [names[number] for number in chosen], 2 * THUMBNAIL, _sample)
-    samples = [values for _, values in sampled if not isinstance(values, Unreadable) and values.dtype != np.uint8]
+    samples = [values for _, found in sampled for values in found if not isinstance(values, Unreadable) and values.dtype != np.uint8]
     if all(_fits_8_bits(values) for values in samples):
         return ()
     found = []
@@ -294,20 +318,44 @@ def inspect(raw: Path, names: Sequence[str], window: Sequence[str] = ()) -> Insp
         digests=np.zeros(count, np.int64),
         reasons={},
     )
-    glances = _each(raw, names, 2 * THUMBNAIL, lambda loaded: _glance(loaded, window))
-    for position, glance in config.progress(glances, desc="reading pictures", total=count, unit=" pictures"):
-        if isinstance(glance, Unreadable):
-            found.reasons[position] = str(glance)
-        else:
-            found.heights[position], found.widths[position], found.formats[position] = glance[:3]
-            found.colour[position], found.bands[position], found.thumbnails[position], found.digests[position] = glance[3:]
+    with config.progress(desc="reading pictures", total=count, unit=" pictures") as bar:
+        for positions, glances in _each(raw, names, 2 * THUMBNAIL, functools.partial(_glance, window=window), _gather, count >= MANY):
+            places = np.array([position for several in positions for position in several], int)
+            rows = np.repeat(np.arange(len(positions)), [len(several) for several in positions])
+            for name, values in glances.items():
+                if name == "reasons":
+                    found.reasons.update((int(place), values[row]) for place, row in zip(places, rows, strict=True) if row in values)
+                else:
+                    getattr(found, name)[places] = values[rows]
+            bar.update(len(places))
     return found
 
 
-def _glance(loaded: Loaded, window: Sequence[str] = ()) -> tuple:
-    small = _resize(expose(loaded.array, window), THUMBNAIL, THUMBNAIL)
-    bands = small.shape[2]
-    # JPEG stores colour in blocks: grey pictures come back with differences of a few units
-    planes = np.ascontiguousarray(small.reshape(-1, bands).T)
-    colour = bands > 1 and int((planes.max(axis=0) - planes.min(axis=0)).max()) > 8
-    return loaded.height, loaded.width, loaded.format, colour, bands, visible(small), loaded.digest
+def _glance(loaded: Loaded, window: Sequence[str]) -> tuple:
+    array = loaded.array if loaded.array.dtype == np.uint8 else expose(loaded.array, window)
+    height, width, bands = array.shape
+    if height >= 2 * THUMBNAIL and width >= 2 * THUMBNAIL and bands <= 4:  # INTER_AREA takes a fraction of the time on whole multiples
+        array = cv2.resize(array, (width - width % THUMBNAIL, height - height % THUMBNAIL), interpolation=cv2.INTER_LINEAR)
+    small = _resize(array.reshape(*array.shape[:2], bands), THUMBNAIL, THUMBNAIL)
+    return loaded.height, loaded.width, loaded.format, bands, small if bands == 3 else visible(small), loaded.digest
+
+
+def _gather(found: list[tuple | Unreadable]) -> dict[str, Any]:
+    """The rows of an Inspection; `reasons` by row."""
+    blank = (0, 0, "", 0, np.zeros((1, 1, 1), np.uint8), 0)
+    heights, widths, formats, bands, small, digests = zip(*(blank if isinstance(one, Unreadable) else one for one in found), strict=True)
+    thumbnails = np.empty((len(found), THUMBNAIL, THUMBNAIL, 3), np.uint8)
+    for row, thumbnail in enumerate(small):
+        thumbnails[row] = thumbnail
+    planes = np.ascontiguousarray(thumbnails.reshape(len(found), -1, 3).transpose(2, 0, 1))
+    return {
+        "heights": np.array(heights),
+        "widths": np.array(widths),
+        "formats": np.array(formats, object),
+        # JPEG stores colour in blocks: grey pictures come back with differences of a few units
+        "colour": (planes.max(axis=0) - planes.min(axis=0)).max(axis=1) > 8,
+        "bands": np.array(bands),
+        "thumbnails": thumbnails,
+        "digests": np.array(digests),
+        "reasons": {row: str(one) for row, one in enumerate(found) if isinstance(one, Unreadable)},
+    }

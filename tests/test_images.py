@@ -1,11 +1,16 @@
 import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from imagecodecs import png_encode
 
-from clf import containers, decoders, images
+from clf import containers, decoders, images, paths
 from tests import layouts
 from tests.test_decoders import dicom, encoded, npy, tif
 
@@ -45,7 +50,7 @@ def test_the_content_counts_and_not_the_name(tmp_path, photo):
 def test_large_pictures_come_one_at_a_time_and_all_arrive(tmp_path, photo, monkeypatch):
     """Neither a large picture nor much that is held may lose what stands behind it in a batch."""
     monkeypatch.setattr(images, "LARGE_BYTES", 10_000)
-    monkeypatch.setattr(images, "HELD_BYTES", 500)
+    monkeypatch.setattr(images, "PART_BYTES", 500)
     alone = []
     whole = decoders.load
 
@@ -81,6 +86,53 @@ def test_what_is_made_of_each_picture_is_the_callers(tmp_path, photo):
     found = dict(images.stream(tmp_path, ["a.png", "b.png"], change=lambda picture: images.fit(picture, 16, "crop")))
     assert found[0].shape == (16, 16, 3)
     assert isinstance(found[1], images.Unreadable)
+
+
+def test_interpreters_of_their_own_find_what_threads_find(tmp_path, photo, monkeypatch):
+    monkeypatch.setattr(images, "PART_PICTURES", 7)
+    for number in range(40):
+        (tmp_path / f"{number}.png").write_bytes(b"" if number == 9 else encoded(np.roll(photo, number, 0)))
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).random((3, 20, 30), np.float32))
+    names = [*(f"{number}.png" for number in range(40)), "x.npy#1", "missing.png"]
+    threads = images.inspect(tmp_path, names)
+    monkeypatch.setattr(images, "MANY", 1)
+    apart = images.inspect(tmp_path, names)
+    assert apart.reasons == threads.reasons
+    assert sorted(apart.reasons) == [9, 41]
+    for name in ("heights", "widths", "formats", "colour", "bands", "thumbnails", "digests"):
+        assert (getattr(apart, name) == getattr(threads, name)).all(), name
+
+
+def test_interpreters_of_their_own_end_with_a_killed_command(tmp_path, photo):
+    (tmp_path / "0.png").write_bytes(encoded(photo))
+    code = """
+import multiprocessing, os, signal, sys, threading, time
+from pathlib import Path
+from clf import images
+
+def end():
+    while len(multiprocessing.active_children()) < (os.cpu_count() or 1):
+        time.sleep(0.02)
+    print(*[child.pid for child in multiprocessing.active_children()], flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+if __name__ == "__main__":
+    threading.Thread(target=end).start()
+    images.inspect(Path(sys.argv[1]), ["0.png"] * 10 * images.MANY)
+"""
+    (tmp_path / "command.py").write_text(code)
+    environment = os.environ | {"PYTHONPATH": str(paths.CHECKOUT)}
+    done = subprocess.run([sys.executable, tmp_path / "command.py", tmp_path], capture_output=True, text=True, env=environment)
+    children = [Path(f"/proc/{number}/stat") for number in done.stdout.split()]
+    assert children, done.stderr
+
+    def living() -> list[Path]:
+        return [child for child in children if child.exists() and child.read_text().rpartition(")")[2].split()[0] != "Z"]
+
+    end = time.monotonic() + 30
+    while living() and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not living()
 
 
 # -- containers --------------------------------------------------------------------------------------------------------------------
