@@ -1,4 +1,4 @@
-"""The only door to Kaggle: what the competition says, its files, a submission and its score.
+"""The only door to Kaggle's client: what the competition says, its files' addresses, a submission and its score.
 
 The official client is imported inside functions only: importing it signs in, writes a help text and may exit. It waits without a
 limit, repeats no call of a competition, prints signed addresses, and reports some failures as successes; this module adds limits,
@@ -6,93 +6,34 @@ bounded repeats, checks, and messages that name the next command. No token and n
 """
 
 import contextlib
-import email.utils
 import functools
 import io
 import json
-import os
+import logging
 import re
-import secrets
-import shutil
-import sys
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from clf import archives, paths
-from clf.config import Mistake
+from clf import credentials as places
+from clf import paths, refusals
+from clf.config import Mistake, progress
+from clf.credentials import SITE
 
-SITE = "https://www.kaggle.com"
 TIMEOUT = (10, 60)  # seconds to connect, and between two pieces of an answer
 ATTEMPTS = 4  # of a call that may be repeated, and of a download that arrives broken
 PAUSE = 1.0  # seconds before the first repeat; doubled each time
 LONGEST_PAUSE = 60.0  # seconds; a server that asks for more gets an end and a message instead
-MARKER = ".kaggle-partial"  # the client's note beside a file that it may resume
-LISTED_PAGES = 25  # of 200 names each: more are not compared with the archive
+LISTED_PAGES = 25  # of 20 submissions each: more are not looked at
+SEARCHES = 4  # for ids like a misspelt one
+
+credentials = places.source
+token_steps = places.token_steps
 
 
 # -- signing in --------------------------------------------------------------------------------------------------------------------
-
-
-def token_steps(competition: str, verb: str = "download") -> str:
-    return (
-        f"  1. sign in at {SITE} and open {SITE}/settings/api\n"
-        '  2. press "Generate New Token" and copy it\n'
-        f"  3. save it as ~/.kaggle/access_token (or: export KAGGLE_API_TOKEN=…), then: make {verb} COMPETITION={competition}"
-    )
-
-
-def credentials() -> str | None:
-    """What the client would sign in with (`"KAGGLE_API_TOKEN"`, `"~/.kaggle/kaggle.json"`, …), in its own order, or None.
-
-    Imports nothing of the client and asks nobody, so a credential named here may still be refused.
-    Raises Mistake for a `kaggle.json` that cannot be read: the client would silently pass over it.
-    """
-    home = Path.home() / ".kaggle"
-    token = os.environ.get("KAGGLE_API_TOKEN", "")
-    if token and (not _is_file(token) or Path(token).read_text().strip()):
-        return "KAGGLE_API_TOKEN"
-    for path in (home / "access_token", home / "access_token.txt"):
-        if path.is_file() and path.read_text().strip():
-            return f"~/.kaggle/{path.name}"
-    stored = _read_key(_config_folder() / "kaggle.json")
-    missing = [name for name in ("username", "key") if not os.environ.get(f"KAGGLE_{name.upper()}")]
-    if not missing:
-        return "KAGGLE_USERNAME and KAGGLE_KEY"
-    if all(name in stored for name in missing):
-        return paths.show(_config_folder() / "kaggle.json")
-    signed_in = home / "credentials.json"  # what `kaggle auth login` leaves
-    return "~/.kaggle/credentials.json" if signed_in.is_file() and _read_key(signed_in).get("refresh_token") else None
-
-
-def _is_file(text: str) -> bool:
-    with contextlib.suppress(OSError, ValueError):  # a token can be too long for a file name
-        return Path(text).is_file()
-    return False
-
-
-def _config_folder() -> Path:
-    """Where the client looks for `kaggle.json`."""
-    if os.environ.get("KAGGLE_CONFIG_DIR"):
-        return Path(os.environ["KAGGLE_CONFIG_DIR"])
-    home = Path.home() / ".kaggle"
-    if home.exists() or not sys.platform.startswith("linux"):
-        return home
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "kaggle"
-
-
-def _read_key(path: Path) -> dict:
-    if not path.is_file():
-        return {}
-    try:
-        content = json.loads(path.read_text() or "{}")
-    except (OSError, ValueError):
-        content = None
-    if not isinstance(content, dict):
-        raise Mistake(f"{paths.show(path)} cannot be read as JSON: fetch a new token at {SITE}/settings/api, or delete the file.")
-    return content
 
 
 @functools.cache
@@ -106,22 +47,28 @@ def _limit_waiting() -> None:
         return send(self, request, stream=stream, timeout=timeout or TIMEOUT, **others)
 
     requests.adapters.HTTPAdapter.send = limited
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # its warnings of a repeated upload hold the signed address
 
 
 @functools.cache
 def _signed_in() -> Any:
-    """The client, signed in. Raises SystemExit where the credentials are refused, requests' exceptions without a network."""
+    """The client, signed in; says once by what. Raises SystemExit where the credentials are refused, requests' exceptions without a network."""
     _limit_waiting()
     with _quiet():
         import kaggle
 
         kaggle.api.authenticate()
+    method, place = kaggle.api.config_values.get("auth_method"), places.used()
+    if method == "LEGACY_API_KEY" and place.kind == "token":  # refused, and yet the client would send it in the key's place
+        raise SystemExit
+    name = next((one.name for one in places.hidden() if one.kind == "login"), place.name) if method == "OAUTH" else place.name
+    print(f"Kaggle: signed in as {kaggle.api.config_values.get('username')}, with {name}", flush=True)
     return kaggle.api
 
 
 @contextlib.contextmanager
-def _quiet():
-    """Keeps the client's own words off the output: they help nobody, and some hold signed addresses. Its progress bar stays."""
+def _quiet() -> Iterator[None]:
+    """Keeps the client's own words off the output: they help nobody, and some hold signed addresses."""
     with contextlib.redirect_stdout(io.StringIO()):
         yield
 
@@ -130,129 +77,115 @@ def _service(api: Any) -> Any:
     return api.build_kaggle_client().competitions.competition_api_client
 
 
+def try_alone(place: places.Place) -> tuple[bool, str]:
+    """Whether the place's credentials work when the client finds no others, and what Kaggle says of them."""
+    _limit_waiting()
+
+    def ask() -> str:
+        import kagglesdk
+        from kagglesdk.competitions.types.competition_api_service import ApiListCompetitionsRequest
+        from kagglesdk.security.types.oauth_service import IntrospectTokenRequest
+
+        name, token = place.secret.get("username", ""), place.secret.get("token")
+        if place.kind == "login":
+            token = kagglesdk.KaggleCredentials.load(kagglesdk.KaggleClient()).get_access_token()
+        client = kagglesdk.KaggleClient(username=name, password=place.secret.get("key"), api_token=token)
+        if token:
+            request = IntrospectTokenRequest()
+            request.token = token
+            found = client.security.oauth_client.introspect_token(request)
+            name = found.username if found.active else ""
+        if name:
+            client.competitions.competition_api_client.list_competitions(ApiListCompetitionsRequest())
+        return name
+
+    def explain(status: int, said: str) -> str:
+        return f"refused (error {status}{said and f', {said}'})"
+
+    try:
+        with places.alone(place), _quiet():
+            name = _repeat(ask, explain, "make login-check")
+    except Mistake as mistake:
+        return False, str(mistake)
+    return bool(name), f"works: signed in as {name}, the competitions can be listed" if name else "refused (not active)"
+
+
 # -- one call, and what goes wrong with it -------------------------------------------------------------------------------------------
 
 
-def _call(competition: str, verb: str, what: Callable[[Any], Any]) -> Any:
-    """`what(client)`; repeated, with growing pauses, where Kaggle is busy or the line is bad. Mistakes name the next command."""
+def call(competition: str, verb: str, what: Callable[[Any], Any], moved: Callable[[], int] = lambda: 0) -> Any:
+    """`what(client)`; repeated, with growing pauses, where Kaggle is busy or the line is bad. Mistakes name the next command.
+
+    An attempt after which `moved()` gives more than before does not count: a long download may be cut many times.
+    """
     if not credentials():
         raise Mistake(f"no credentials for Kaggle were found. Three steps to them:\n{token_steps(competition, verb)}")
+
+    def ask() -> Any:
+        api = _signed_in()
+        with _quiet():
+            return what(api)
+
+    def explain(status: int, said: str) -> str:
+        return refusals.explain(competition, verb, status, said, lambda: like(competition))
+
+    with refusals.guard():
+        return _repeat(ask, explain, f"make {verb} COMPETITION={competition}", moved)
+
+
+def _repeat(ask: Callable[[], Any], explain: Callable[[int, str], str], command: str, moved: Callable[[], int] = lambda: 0) -> Any:
     import requests
 
-    problem = ""
-    for attempt in range(ATTEMPTS):
+    failures = 0
+    while True:
+        before = moved()
         try:
-            with _quiet():
-                return what(_signed_in())
+            return ask()
         except SystemExit:
-            raise Mistake(_refused(competition, verb)) from None
+            raise Mistake(explain(401, "")) from None
         except requests.HTTPError as error:
-            status, problem = _answer(error.response)
+            status, said = refusals.answer(error.response)
             from_store = error.response.request.method == "GET"  # a signed address that has run out: the next call gets a new one
             if not from_store and status not in (408, 429) and status < 500:
-                raise Mistake(_explain(competition, verb, status, problem)) from None
-            problem = f"Kaggle answers with {status}" + (f" ({problem})" if problem and not from_store else "")
-            pause = _retry_after(error.response)
+                raise Mistake(explain(status, said)) from None
+            problem = f"Kaggle answers with {status}" + (f" ({said})" if said and not from_store else "")
+            pause = refusals.retry_after(error.response)
         except (requests.RequestException, json.JSONDecodeError) as error:
-            unreachable = isinstance(error, requests.ConnectionError | requests.Timeout)
+            unreachable = isinstance(error, requests.ConnectionError | requests.Timeout | requests.exceptions.ChunkedEncodingError)
             problem = "Kaggle cannot be reached, or the line drops" if unreachable else "Kaggle's answer cannot be read"
             problem += f" ({type(error).__name__}); check the network, and http_proxy where there is one"
             pause = None
         except PermissionError as error:  # the client reads and makes its folder when it is imported
-            raise Mistake(f"the Kaggle client may not use {error.filename}: mend its rights, or set KAGGLE_CONFIG_DIR.") from error
-        pause = PAUSE * 2**attempt if pause is None else pause
+            raise Mistake(f"the Kaggle client may not use {error.filename}: mend its rights, or set KAGGLE_CONFIG_DIR.") from None
+        failures = 0 if moved() > before else failures + 1
+        pause = PAUSE * 2 ** max(0, failures - 1) if pause is None else pause
         if pause > LONGEST_PAUSE:
-            raise Mistake(f"{problem}; it asks to wait {pause:.0f} seconds. Then repeat: make {verb} COMPETITION={competition}")
-        if attempt + 1 < ATTEMPTS:
-            time.sleep(pause)
-    raise Mistake(f"{problem}. Tried {ATTEMPTS} times. Later, repeat: make {verb} COMPETITION={competition}")
+            raise Mistake(f"{problem}; it asks to wait {pause:.0f} seconds. Then repeat: {command}")
+        if failures == ATTEMPTS:
+            raise Mistake(f"{problem}. Tried {ATTEMPTS} times. Later, repeat: {command}")
+        time.sleep(pause)
 
 
-def _answer(response: Any) -> tuple[int, str]:
-    """Status and words of an error, whose body has one of two shapes: `{"code", "message"}` or `{"error": {"code", "message"}}`."""
-    try:
-        body = response.json()
-        body = body.get("error", body)
-        message, status = body.get("message", ""), int(body.get("code") or 0)
-    except (ValueError, AttributeError, TypeError):
-        message, status = "", 0
-    return (response.status_code if response.status_code >= 400 else status), _clean(str(message))
-
-
-def _clean(text: str) -> str:
-    """The words without what signs an address, and without the credentials."""
-    text = re.sub(r"(https?://[^\s?]+)\?\S*", r"\1", text)
-    for secret in _secrets():
-        text = text.replace(secret, "…")
-    return " ".join(text.split())[:500]
-
-
-def _secrets() -> list[str]:
-    kept = sys.modules["kaggle"].api.config_values if "kaggle" in sys.modules else {}
-    found = [kept.get("token"), kept.get("key"), os.environ.get("KAGGLE_API_TOKEN"), os.environ.get("KAGGLE_KEY")]
-    return [text for text in found if text]
-
-
-def _retry_after(response: Any) -> float | None:
-    """Seconds that the server asks to wait, given as a number or as a date."""
-    text = response.headers.get("Retry-After", "")
-    with contextlib.suppress(ValueError):
-        return max(0.0, float(text))
-    with contextlib.suppress(ValueError, TypeError):
-        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
-    return None
-
-
-def _refused(competition: str, verb: str) -> str:
-    return (
-        f"Kaggle refuses the credentials from {credentials()}. A token, also an old one, wins over kaggle.json. "
-        f"Remove it, or get a new one:\n" + token_steps(competition, verb)
-    )
-
-
-def _denied(competition: str, verb: str, said: str) -> str:
-    page = f"{SITE}/competitions/{competition}"
-    if "rule" in said.lower():
-        return f"Kaggle wants the rules accepted: open {page}/rules and accept them, then repeat: make {verb} COMPETITION={competition}"
-    return (
-        f"Kaggle denies access to {competition!r} ({said or 'no reason given'}). Either the id is misspelt (it is the last part of the "
-        f"address), or the rules are not accepted: open {page}/rules, then repeat: make {verb} COMPETITION={competition}"
-    )
-
-
-def _unknown(competition: str, verb: str, said: str) -> str:
-    if verb == "submit":
-        return f"Kaggle takes no submission for {competition!r} ({said or 'not found'}). See {SITE}/competitions/{competition}"
-    return (
-        f"Kaggle knows no competition {competition!r} ({said or 'not found'}). The id is the last part of its address, as in "
-        f"{SITE}/competitions/digit-recognizer; then: make {verb} COMPETITION=THE-ID"
-    )
-
-
-EXPLAIN = {401: lambda competition, verb, said: _refused(competition, verb), 403: _denied, 404: _unknown}
-
-
-def _explain(competition: str, verb: str, status: int, said: str) -> str:
-    if status in EXPLAIN:
-        return EXPLAIN[status](competition, verb, said)
-    return f"Kaggle says: {said or f'error {status}'}. See {SITE}/competitions/{competition}"
+def like(competition: str) -> list[str]:
+    """Ids that Kaggle's search finds for the words of a misspelt one; empty where the search fails, as this is only a hint."""
+    words = sorted(re.split(r"[-_. ]+", competition), key=len, reverse=True)
+    found: list[str] = []
+    for text in [" ".join(re.split(r"[-_. ]+", competition)), *words][:SEARCHES]:
+        with contextlib.suppress(Exception, SystemExit), _quiet():
+            answer = _signed_in().competitions_list(search=text)
+            found += [one.ref.rstrip("/").rsplit("/", 1)[-1] for one in answer.competitions]
+        if refusals.near(competition, found):
+            break
+    return found
 
 
 # -- what the competition says, and its files ----------------------------------------------------------------------------------------
 
 
-def facts(competition: str) -> dict:
+def facts(competition: str, verb: str = "download") -> dict:
     """Metric, deadline (ISO, UTC), daily limit, kind and pages of the competition, as `download.json` keeps them."""
-
-    def ask(api: Any) -> Any:
-        from kagglesdk.competitions.types.competition_api_service import ApiGetCompetitionRequest
-
-        request = ApiGetCompetitionRequest()
-        request.competition_name = competition
-        return _service(api).get_competition(request)
-
-    found = _call(competition, "download", ask)
-    pages = _call(competition, "download", lambda api: api.competition_list_pages(competition))
+    found = _described(competition, verb)
+    pages = call(competition, verb, lambda api: api.competition_list_pages(competition))
     return {
         "title": found.title or "",
         "metric": found.evaluation_metric or "",
@@ -263,89 +196,61 @@ def facts(competition: str) -> dict:
     }
 
 
-def download(competition: str, folder: Path) -> list[Path]:
-    """All files of the competition, in the one archive that Kaggle makes of them, checked; returns the paths.
+def _described(competition: str, verb: str) -> Any:
+    def ask(api: Any) -> Any:
+        from kagglesdk.competitions.types.competition_api_service import ApiGetCompetitionRequest
 
-    Every member's checksum is compared, and names and sizes with Kaggle's list. What is broken is removed and fetched again, at most
-    `ATTEMPTS` times: the client resumes onto an error page that it took for data, and then calls the result whole. An archive that is
-    whole in itself but differs from the list is kept, with a warning. A cut download goes on where it stopped, also in a later command.
-    """
-    listed = _listed(competition)
-    folder.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(folder).free
-    if sum(listed.values()) > free:
-        needed = f"{sum(listed.values()) / 1e9:.1f} GB, but {free / 1e9:.1f} GB are free"
-        raise Mistake(f"{competition} needs {needed} in {paths.show(folder)}. Free some space, then: make download COMPETITION={competition}")
-    doubts: list[str] = []
-    for _ in range(ATTEMPTS):
-        archive = _fetch(competition, folder)
-        zipped = archive.suffix.lower() == ".zip"
-        flaw = archives.zip_flaw(archive) if zipped else ""
-        doubt = _difference(archive, listed, zipped) if not flaw else ""
-        if not flaw and (not doubt or doubt in doubts):
-            if doubt:
-                print(f"warning: {doubt}; the archive is whole in itself and came twice like this, so it is kept.", file=sys.stderr)
-            return [archive]
-        print(f"{archive.name} arrived broken ({flaw or doubt}): fetching it again.", file=sys.stderr)
-        doubts.append(doubt)
-        _remove(archive)
-    raise Mistake(f"{competition} arrived broken {ATTEMPTS} times: {flaw or doubt}. Later, repeat: make download COMPETITION={competition}")
+        request = ApiGetCompetitionRequest()
+        request.competition_name = competition
+        return _service(api).get_competition(request)
+
+    return call(competition, verb, ask)
 
 
-def _listed(competition: str) -> dict[str, int]:
-    """Name → bytes of the competition's files, as far as `LISTED_PAGES` go."""
+def access(competition: str) -> str:
+    """What can be told of the user's rights in the competition, in words. Raises Mistake where its files cannot be had."""
+    found = _described(competition, "login-check")
+    files = next(_file_pages(competition, "login-check"), {})
+    if files:  # the answer to a download tells of the rules; it is closed unread
+        call(competition, "login-check", lambda api: store(api, competition, min(files, key=files.get)).close())
+    entered = "entered" if found.user_has_entered else "not entered, as far as Kaggle says"
+    return f"{found.title or competition}: {entered}; " + ("its files can be downloaded" if files else "it lists no files")
+
+
+def files(competition: str) -> dict[str, int]:
+    """Name → bytes of all the competition's files, page by page."""
     found: dict[str, int] = {}
-    token = ""
-    for _ in range(LISTED_PAGES):
-        page = _call(competition, "download", lambda api, token=token: api.competition_list_files(competition, token, 200))
-        found |= {file.name: file.total_bytes for file in page.files}
-        token = page.next_page_token
-        if not token:
-            break
+    for page in progress(_file_pages(competition, "download"), desc="listing files", unit="page"):
+        found |= page
     return found
 
 
-def _fetch(competition: str, folder: Path) -> Path:
-    """One download by the client, which itself takes up cut lines five times. The file may be broken."""
-
-    def ask(api: Any) -> None:
-        try:
-            api.competition_download_files(competition, path=str(folder), quiet=False)
-        except ValueError as error:  # the client's "size does not match": the caller's check finds it as well
-            if isinstance(error, json.JSONDecodeError):
-                raise
-
-    _call(competition, "download", ask)
-    arrived = [path for path in folder.glob(f"{competition}.*") if not path.name.endswith(MARKER)]
-    if len(arrived) != 1:
-        raise Mistake(f"{len(arrived)} files named {competition}.* lie in {paths.show(folder)}: delete that folder, then repeat the command.")
-    return arrived[0]
+def _file_pages(competition: str, verb: str) -> Iterator[dict[str, int]]:
+    seen, token = set(), ""
+    while token not in seen:  # a server that repeats itself ends the list
+        seen.add(token)
+        page = call(competition, verb, lambda api, token=token: api.competition_list_files(competition, token, 200))
+        yield {file.name: file.total_bytes for file in page.files}
+        token = page.next_page_token or ""
 
 
-def _difference(archive: Path, listed: dict[str, int], zipped: bool) -> str:
-    """What of Kaggle's list the download does not hold, in words, or ""."""
-    if zipped:
-        with zipfile.ZipFile(archive) as opened:
-            held = {entry.filename: entry.file_size for entry in opened.infolist()}
-    else:
-        held = {name: archive.stat().st_size for name in listed}
-    wrong = [name for name, size in listed.items() if held.get(name) != size]
-    if not wrong:
-        return ""
-    return f"{len(wrong)} of {len(listed)} listed files differ, for example {wrong[0]}: {listed[wrong[0]]} bytes, got {held.get(wrong[0], 0)}"
+def store(api: Any, competition: str, name: str = "") -> Any:
+    """The answer that holds the file, or without a name the archive of all: open, and nothing of it read yet (see `requests`, stream)."""
+    from kagglesdk.competitions.types import competition_api_service as types
 
-
-def _remove(archive: Path) -> None:
-    """The file and the client's note that would let it resume there."""
-    archive.unlink(missing_ok=True)
-    archive.with_name(archive.name + MARKER).unlink(missing_ok=True)
+    request = types.ApiDownloadDataFileRequest() if name else types.ApiDownloadDataFilesRequest()
+    request.competition_name = competition
+    if not name:
+        return _service(api).download_data_files(request)
+    request.file_name = name
+    return _service(api).download_data_file(request)
 
 
 # -- submitting ----------------------------------------------------------------------------------------------------------------------
 
 
-def submit(competition: str, file: Path, message: str) -> int:
-    """Uploads the file and submits it under the message and a unique mark; returns the submission's ref.
+def submit(competition: str, file: Path, message: str, mark: str) -> int:
+    """Uploads the file and submits it under the message and the mark, which no other submission bears; returns the submission's ref.
 
     The upload is repeated where the line is bad, the submission itself never: where its answer is lost, the list of submissions is
     searched for the mark. Raises Mistake where Kaggle refuses, or where it stays unknown whether the submission counted.
@@ -355,73 +260,109 @@ def submit(competition: str, file: Path, message: str) -> int:
     if not file.is_file() or not file.stat().st_size:
         raise Mistake(f"there is no submission in {paths.show(file)}: make submit COMPETITION={competition} writes it.")
     _check_allowance(competition)
-    mark = f"#{secrets.token_hex(4)}"
     token = _upload(competition, file)
-
-    def create(api: Any) -> Any:
-        from kagglesdk.competitions.types.competition_api_service import ApiCreateSubmissionRequest
-
-        request = ApiCreateSubmissionRequest()
-        request.competition_name = competition
-        request.blob_file_tokens = token
-        request.submission_description = f"{message} {mark}"
-        return _service(api).create_submission(request)
-
     try:
         with _quiet():
-            answer = create(_signed_in())
+            answer = _create(_signed_in(), competition, token, f"{message} {mark}")
         if answer.ref:
             return answer.ref
-        status, said = 400, _clean(answer.message)
+        status, said = 400, refusals.clean(answer.message or "")
     except requests.HTTPError as error:
-        status, said = _answer(error.response)
-    except (requests.RequestException, ValueError) as error:
+        status, said = refusals.answer(error.response)
+    except Exception as error:  # whatever it is, the submission may have arrived
         status, said = 0, type(error).__name__
     lost = status == 0 or status >= 500
-    ref = _search(competition, mark, ATTEMPTS if lost else 1)
-    if ref:
-        return ref
+    with contextlib.suppress(Mistake):
+        if ref := find(competition, mark, ATTEMPTS if lost else 1):
+            return ref
     if lost:
         raise Mistake(
             f"Kaggle's answer to the submission was lost ({said or status}), and {mark} is not in its list. Look at "
             f"{SITE}/competitions/{competition}/submissions; only if it is not there, repeat: make submit COMPETITION={competition}"
         )
-    if status in EXPLAIN:
-        raise Mistake(EXPLAIN[status](competition, "submit", said))
-    raise Mistake(f"Kaggle refuses the submission: {said or f'error {status}'}. See {SITE}/competitions/{competition}/submissions")
+    raise Mistake(refusals.explain(competition, "submit", status, said, lambda: like(competition)))
 
 
-def wait(competition: str, ref: int, seconds: float) -> dict:
-    """The submission's state, asked for until it is scored or the seconds are over.
+def _create(api: Any, competition: str, token: str, description: str) -> Any:
+    from kagglesdk.competitions.types.competition_api_service import ApiCreateSubmissionRequest
 
-    Returns `{"status": "COMPLETE" | "PENDING" | "ERROR", "public", "private", "reason"}`, all text; the private score stays empty until
-    the deadline, and the reason is Kaggle's for an ERROR.
-    """
+    request = ApiCreateSubmissionRequest()
+    request.competition_name = competition
+    request.blob_file_tokens = token
+    request.submission_description = description
+    return _service(api).create_submission(request)
+
+
+def wait(competition: str, ref: int, seconds: float) -> dict[str, str]:
+    """The submission's state as `submissions` gives it, asked for until it is scored or the seconds are over."""
     end = time.monotonic() + seconds
     pause = 2 * PAUSE
     while True:
         found = _find(competition, lambda one: one.ref == ref)
-        state = found.status.name if found else "PENDING"
-        if state != "PENDING" or time.monotonic() + pause > end:
-            break
+        state = _state(found) if found else dict.fromkeys(STATE, "") | {"ref": str(ref), "status": "PENDING"}
+        if state["status"] != "PENDING" or time.monotonic() + pause > end:
+            return state
         time.sleep(pause)
         pause = min(1.5 * pause, 30.0)
-    return {
-        "status": state,
-        "public": (found and found.public_score) or "",
-        "private": (found and found.private_score) or "",
-        "reason": _clean((found and found.error_description) or ""),
-    }
+
+
+STATE = ("ref", "file", "message", "time", "status", "public", "private", "reason")
+
+
+def _state(one: Any) -> dict[str, str]:
+    scores = one.public_score or "", one.private_score or ""
+    when = f"{one.date.isoformat()}Z" if one.date else ""
+    found = (str(one.ref), one.file_name or "", one.description or "", when, one.status.name, *scores, refusals.clean(one.error_description or ""))
+    return dict(zip(STATE, found, strict=True))
+
+
+def submissions(competition: str) -> list[dict[str, str]]:
+    """The team's submissions, newest first, all text: ref, file, message, time (UTC), status (COMPLETE, PENDING, ERROR), public and private
+    score (empty where Kaggle does not show it), and Kaggle's reason for an ERROR."""
+    return [_state(one) for one in _listing(competition)]
+
+
+def leaderboard(competition: str, folder: Path) -> Path:
+    """The public leaderboard, as Kaggle's CSV file in the folder, named by the time of this call.
+
+    The client would save it under the name of the competition's data archive, and repeat a cut download without a body.
+    """
+
+    def ask(api: Any) -> bytes:
+        from kagglesdk.competitions.types.competition_api_service import ApiDownloadLeaderboardRequest
+
+        request = ApiDownloadLeaderboardRequest()
+        request.competition_name = competition
+        return _service(api).download_leaderboard(request).content
+
+    content = call(competition, "leaderboard", ask)
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as opened:
+            name = next(name for name in opened.namelist() if name.endswith(".csv"))
+            table = opened.read(name)
+    except (zipfile.BadZipFile, StopIteration):
+        raise Mistake(f"the leaderboard of {competition} arrived broken. Repeat: make leaderboard COMPETITION={competition}") from None
+    file = folder / f"{time.strftime('%Y-%m-%dT%H%M%SZ', time.gmtime())}.csv"
+    paths.write_bytes(file, table)
+    return file
+
+
+def allowance(competition: str) -> dict[str, Any]:
+    """Submissions made `today` and in `total`, `allowed` now (None for a team that has not submitted yet), and whether `by_total` limits."""
+    limits = call(competition, "submit", lambda api: api.competition_get_submission_limits(competition))
+    fresh = not (limits.num_allowed_now or limits.num_today or limits.num_total)  # all counts are 0 then
+    allowed = None if fresh else limits.num_allowed_now
+    return {"today": limits.num_today, "total": limits.num_total, "allowed": allowed, "by_total": limits.limited_by_total}
 
 
 def _check_allowance(competition: str) -> None:
-    """Says how many submissions are left; Mistake where none is. All counts are 0 for a team that has not submitted yet."""
-    limits = _call(competition, "submit", lambda api: api.competition_get_submission_limits(competition))
-    if limits.num_allowed_now:
-        print(f"{limits.num_allowed_now} submissions are left today, this one included.")
-    elif limits.num_total or limits.num_today:
-        when = "in all" if limits.limited_by_total else "today; the day ends at 00:00 UTC"
-        raise Mistake(f"no submission is left for {competition} {when} ({limits.num_today} made today, {limits.num_total} in all).")
+    """Says how many submissions are left; Mistake where none is."""
+    left = allowance(competition)
+    if left["allowed"]:
+        print(f"{left['allowed']} submissions are left today, this one included.")
+    elif left["allowed"] == 0:
+        when = "in all" if left["by_total"] else "today; the day ends at 00:00 UTC"
+        raise Mistake(f"no submission is left for {competition} {when} ({left['today']} made today, {left['total']} in all).")
 
 
 def _upload(competition: str, file: Path) -> str:
@@ -441,7 +382,7 @@ def _upload(competition: str, file: Path) -> str:
         return begun.token if done else ""
 
     for attempt in range(ATTEMPTS):
-        token = _call(competition, "submit", ask)
+        token = call(competition, "submit", ask)
         if token:
             return token
         time.sleep(PAUSE * 2**attempt)
@@ -451,20 +392,32 @@ def _upload(competition: str, file: Path) -> str:
     )
 
 
-def _search(competition: str, mark: str, looks: int) -> int:
-    """Ref of the submission that bears the mark, or 0; the list may lag behind, so it is read several times."""
+def find(competition: str, mark: str, looks: int = 1) -> int:
+    """Ref of the newest submission whose message ends with the mark, or 0; the list may lag behind, so it is read `looks` times.
+
+    Raises Mistake where the last look cannot read the list: whether the submission is there is not known then.
+    """
     for look in range(looks):
         if look:
             time.sleep(2 * PAUSE * look)
-        with contextlib.suppress(Mistake):
+        try:
             found = _find(competition, lambda one: (one.description or "").endswith(mark))
-            if found:
-                return found.ref
+        except Mistake:
+            if look + 1 == looks:
+                raise
+            continue
+        if found:
+            return found.ref
     return 0
 
 
 def _find(competition: str, wanted: Callable[[Any], bool]) -> Any:
-    """The first of the newest submissions (five pages) that is wanted, or None."""
+    """The newest of the submissions that is wanted, or None."""
+    return next((one for one in _listing(competition) if wanted(one)), None)
+
+
+def _listing(competition: str) -> Iterator[Any]:
+    """The submissions, newest first, page by page."""
 
     def ask(api: Any, token: str) -> Any:
         from kagglesdk.competitions.types.competition_api_service import ApiListSubmissionsRequest
@@ -476,10 +429,9 @@ def _find(competition: str, wanted: Callable[[Any], bool]) -> Any:
         return _service(api).list_submissions(request)
 
     token = ""
-    for _ in range(5):
-        page = _call(competition, "submit", lambda api, token=token: ask(api, token))
-        found = next((one for one in page.submissions if wanted(one)), None)
+    for _ in range(LISTED_PAGES):
+        page = call(competition, "submit", lambda api, token=token: ask(api, token))
+        yield from page.submissions
         token = page.next_page_token
-        if found or not token:
-            return found
-    return None
+        if not token:
+            return

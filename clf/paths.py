@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+REHEARSAL = ".rehearsal"  # behind a competition's id: the competition that `make rehearse` makes of it
 
 
 def work() -> Path:
@@ -189,13 +190,27 @@ class Place:
         return self.data / "cache"
 
     @property
+    def verified(self) -> Path:
+        """Which of the cache's files were found whole: a command that was killed after that does not ask for them again."""
+        return self.cache / "verified.json"
+
+    @property
     def download(self) -> Path:
         return self.data / "download.json"
 
     @property
+    def download_next(self) -> Path:
+        """The record of `raw_next`, written when that is whole; a command that finds it puts both in their places."""
+        return self.data / ".download.next.json"
+
+    @property
     def answers(self) -> Path:
-        """The embedded slice's test labels, in the sample submission's layout; only the local grader of step 07 reads them."""
+        """The embedded slice's or a rehearsal's test labels, in the sample submission's layout; only local graders read them."""
         return self.data / "answers.csv"
+
+    @property
+    def answers_next(self) -> Path:
+        return self.data / ".answers.next.csv"
 
     @property
     def problem(self) -> Path:
@@ -287,6 +302,21 @@ class Place:
     @property
     def ledger(self) -> Path:
         return self.submissions / "ledger.csv"
+
+    @property
+    def ledger_lock(self) -> Path:
+        """Held by the process that writes the ledger."""
+        return self.submissions / ".ledger.lock"
+
+    @property
+    def sending_lock(self) -> Path:
+        """Held by the process that sends a file."""
+        return self.submissions / ".sending.lock"
+
+    @property
+    def leaderboards(self) -> Path:
+        """Kaggle's public leaderboard, a file each time that it was asked for."""
+        return self.submissions / "leaderboards"
 
     def derived(self) -> list[Path]:
         """What the steps made from raw/ and can make again; not what a user may have edited."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from clf import archives, config, embedded, kaggle, paths
+from clf import archives, config, credentials, downloads, embedded, kaggle, paths
 from clf.config import Mistake
 from clf.paths import Place
 
@@ -21,20 +21,37 @@ HASHED_BYTES = 64 << 20  # … and so is every larger file: reading them all aga
 
 @dataclass(frozen=True)
 class Source:
-    """`kind`: kaggle, embedded or folder; `folder`: absolute path of a folder source, else None."""
+    """`kind`: kaggle, embedded or folder; `folder`: absolute path of a folder source, else None; `files`: of Kaggle's, empty: all."""
 
     kind: str
     folder: Path | None = None
+    files: tuple[str, ...] = ()
 
     def __str__(self) -> str:
+        if self.files:
+            return f"Kaggle, in part: {', '.join(self.files)}"
         return {"kaggle": "Kaggle", "embedded": "the embedded slice"}.get(self.kind) or paths.show(self.folder)
 
 
-def choose(competition: str, word: str, record: dict | None) -> Source:
+def choose(competition: str, word: str, files: str, record: dict | None) -> Source:
     """The source that is asked for: the word's, else the one that `raw/` was made from, else Kaggle, else the embedded slice.
 
-    The embedded slice gives way to Kaggle as soon as there are credentials. Raises Mistake where nothing can be had.
+    The embedded slice gives way to Kaggle as soon as there are credentials. `files`: names with commas, only these of Kaggle's; what is
+    there already is not given up for a smaller part. Raises Mistake where nothing can be had.
     """
+    source = _origin(competition, word, record)
+    wanted = {name.strip() for name in files.split(",") if name.strip()}
+    if not wanted:
+        return source
+    if source.kind != "kaggle":
+        raise Mistake(f"files= takes a part of Kaggle's files, but the source is {source}: leave it out, or add source=kaggle")
+    made = (record or {}).get("made_from", {})
+    if made.get("source") == "kaggle" and paths.Place(competition).raw.is_dir():
+        wanted = wanted | set(made["files"]) if "files" in made else set()
+    return Source("kaggle", files=tuple(sorted(wanted)))
+
+
+def _origin(competition: str, word: str, record: dict | None) -> Source:
     if word in FILL and word != "folder":
         return _known(competition, word)
     if word:
@@ -42,7 +59,7 @@ def choose(competition: str, word: str, record: dict | None) -> Source:
     made = (record or {}).get("made_from", {})
     if made.get("source") == "folder":
         return _folder(competition, Path(made["folder"]))
-    if made.get("source") == "kaggle" or kaggle.credentials():
+    if made.get("source") == "kaggle" or credentials.source():
         return Source("kaggle")
     return _known(competition, "embedded")
 
@@ -51,7 +68,7 @@ def _known(competition: str, kind: str) -> Source:
     if kind == "embedded" and competition != embedded.COMPETITION:
         raise Mistake(
             f"no credentials for Kaggle were found, and only {embedded.COMPETITION} has an embedded default. Three steps to a token:\n"
-            f"{kaggle.token_steps(competition)}\n"
+            f"{credentials.token_steps(competition)}\n"
             f"Or, with the files at hand: make download COMPETITION={competition} source=FOLDER"
         )
     return Source(kind)
@@ -84,7 +101,8 @@ def made_from(source: Source) -> dict:
         lines = [f"{name} {facts.st_size} {facts.st_mtime_ns}" for name, facts in found]
         contents = {"files": paths.hash_text("\n".join(lines))}
         return {"source": "folder", "folder": str(source.folder), **contents, **paths.code("archives")}
-    return {"source": source.kind, **(paths.code("embedded") if source.kind == "embedded" else {})}
+    part = {"files": list(source.files)} if source.files else {}
+    return {"source": source.kind, **part, **(paths.code("embedded") if source.kind == "embedded" else {})}
 
 
 def reason(place: Place, made: dict) -> str | None:
@@ -131,13 +149,38 @@ def _lift(folder: Path) -> None:
 
 def _from_kaggle(place: Place, source: Source, folder: Path) -> tuple[dict, str]:
     facts = kaggle.facts(place.competition)
-    for path in kaggle.download(place.competition, place.cache):
-        if archives.is_archive(path):
-            archives.extract(path, folder)
-        else:
-            folder.mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, folder)
+    if source.files:
+        _from_parts(place, source, folder)
+        return facts, ""
+    archive = downloads.whole(place)
+    if archives.is_archive(archive):
+        archives.extract(archive, folder)
+    else:
+        _take(archive, folder / archive.name)
     return facts, ""
+
+
+def _from_parts(place: Place, source: Source, folder: Path) -> None:
+    """Only the named files; what is in `raw/` already is not fetched again, unless its size is no longer the one that Kaggle lists."""
+    if (paths.read_json(place.download) or {}).get("source") == "kaggle":
+        for name in source.files:
+            if (place.raw / name).is_file() and not (place.cache / name).exists():
+                _take(place.raw / name, place.cache / name)
+    for name, file in downloads.part(place, list(source.files)).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        if archives.is_archive(file):
+            archives.unpack(file, (folder / name).parent)
+        else:
+            _take(file, folder / name)
+
+
+def _take(file: Path, target: Path) -> None:
+    """The file under a second name, without a copy where the file system can do that."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(file, target)
+    except OSError:
+        shutil.copy2(file, target)
 
 
 def _from_package(place: Place, source: Source, folder: Path) -> tuple[dict, str]:
@@ -151,25 +194,47 @@ FILL: dict[str, Callable[[Place, Source, Path], tuple[dict, str]]] = {
 }
 
 
-def make(place: Place, source: Source) -> tuple[dict, list[dict]]:
-    """A whole new `raw/` in the old one's place; returns what Kaggle says of the competition, and the list of files.
+def make(place: Place, source: Source, made: dict) -> dict:
+    """A whole new `raw/` in the old one's place; returns its record, which is written as well.
 
-    Until the new one is whole, the old one and its record stay as they are.
+    Until the new one is whole, the old one and its record stay as they are. Killed at any point, the same command goes on.
     """
+    place.download_next.unlink(missing_ok=True)
+    place.answers_next.unlink(missing_ok=True)
     remove(place.raw_next)
     facts, answers = FILL[source.kind](place, source, place.raw_next)
-    listed = listing(place.raw_next)
-    place.download.unlink(missing_ok=True)
-    place.answers.unlink(missing_ok=True)
-    remove(place.raw_old)
-    if place.raw.exists():
-        os.rename(place.raw, place.raw_old)
-    os.rename(place.raw_next, place.raw)
-    remove(place.raw_old)
     if answers:
-        paths.write_text(place.answers, answers)
+        paths.write_text(place.answers_next, answers)
+    record = {
+        "made_from": made,
+        "competition": place.competition,
+        "source": source.kind,
+        "slice": source.kind == "embedded",
+        "part": bool(source.files),
+        "files": listing(place.raw_next),
+        "facts": facts,
+    }
+    paths.write_json(place.download_next, record)
+    settle(place)
+    return record
+
+
+def settle(place: Place) -> None:
+    """Puts a new `raw/` that is whole, as its record says, in the old one's place; also one that a killed command left."""
+    if not place.download_next.exists():
+        return
+    place.download.unlink(missing_ok=True)
+    if place.raw_next.exists():
+        if place.raw.exists():
+            remove(place.raw_old)
+            os.rename(place.raw, place.raw_old)
+        place.answers.unlink(missing_ok=True)
+        os.rename(place.raw_next, place.raw)
+    if place.answers_next.exists():
+        os.replace(place.answers_next, place.answers)
+    remove(place.raw_old)
     remove(place.cache)
-    return facts, listed
+    os.replace(place.download_next, place.download)
 
 
 def remove(folder: Path) -> None:

@@ -312,3 +312,77 @@ def test_a_broken_download_through_the_script(download, server):
     done = download(f"competition={DOGS}", **server.environment())
     assert "fetching it again" in done.stderr
     assert (paths.Place(DOGS).raw / "train" / "3.jpg").exists()
+
+
+def test_a_part_grows_and_is_completed(download, server):
+    server.competitions[DOGS].files["more.csv"] = b"more\n"
+    words, place = (f"competition={DOGS}", "files=sample_submission.csv"), paths.Place(DOGS)
+    assert "Kaggle, in part: sample_submission.csv" in said(download(*words, **server.environment()))
+    assert tree(place.raw) == {"sample_submission.csv": b"id\n"}
+    assert paths.read_json(place.download)["part"] is True
+    assert said(download(*words, **server.environment())).startswith("download: nothing to do")
+    said(download(f"competition={DOGS}", "files=more.csv,train.zip", **server.environment()))
+    assert server.calls.count("DownloadDataFile") == 3  # what was there is not fetched again
+    assert set(tree(place.raw)) == {"sample_submission.csv", "more.csv", *(f"train/{number}.jpg" for number in range(5))}
+    said(download(f"competition={DOGS}", **server.environment()))
+    assert (place.raw / "labels.csv").exists()
+    assert paths.read_json(place.download)["part"] is False
+    assert said(download(*words, **server.environment())).startswith("download: nothing to do")
+    assert "files= takes a part of Kaggle's files" in refused(download("source=embedded", "files=train.csv"))
+
+
+KILLING = """
+import os, random, signal, sys, importlib
+from clf import kaggle, paths, sources
+script = importlib.import_module("scripts.01_download")
+kaggle._signed_in()
+kaggle.PAUSE = 0.0
+points = ("rename", "replace", "unlink", "rmdir", "mkdir", "open", "write", "link", "scandir", "flush", "close", "lstat", "stat")
+words, place = script.Words(competition=sys.argv[1]), paths.Place(sys.argv[1])
+
+def attempt(limit):
+    seen = [0]
+    def count(frame, event, what):
+        if event == "c_call" and what.__name__ in points:
+            seen[0] += 1
+            if seen[0] == limit:
+                os.kill(os.getpid(), signal.SIGKILL)
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        sys.setprofile(count)
+        script.main(words)
+        sys.setprofile(None)
+        os.write(writer, str(seen[0]).encode())
+        os._exit(0)
+    os.close(writer)
+    status = os.waitpid(child, 0)[1]
+    return status, int(os.read(reader, 20) or 0)
+
+def wiped():
+    sources.remove(place.data)
+
+status, total = attempt(0)
+assert status == 0 and total > 100, (status, total)
+draw = random.Random(5)
+for number in range(20):
+    wiped()
+    limits = [draw.randrange(1, total) for _ in range(1 + number % 3)]  # some are killed again while they mend
+    killed = [attempt(limit)[0] for limit in limits]
+    status, _ = attempt(0)
+    files = {name: (place.raw / name).read_bytes()[:3] for name in paths.names(place.raw)}
+    left = sorted(path.name for path in place.data.iterdir() if not path.name.endswith(".tmp"))
+    print(number, limits, killed, status, sorted(files), left, flush=True)
+"""
+
+
+def test_killed_at_random_points_01_always_ends_with_a_whole_raw(server):
+    server.competitions[DOGS].files["big.bin"] = os.urandom(1 << 20)
+    environment = {**os.environ, **server.environment()}
+    done = subprocess.run([sys.executable, "-c", KILLING, DOGS], cwd=CHECKOUT, env=environment, capture_output=True, text=True)
+    lines = [line for line in done.stdout.splitlines() if line[:1].isdigit()]
+    assert len(lines) == 20, done.stdout[-2000:] + done.stderr[-3000:]
+    names = sorted(["big.bin", "labels.csv", "sample_submission.csv", *(f"train/{number}.jpg" for number in range(5))])
+    assert all(line.endswith(f" 0 {names} ['download.json', 'raw']") for line in lines), done.stdout
+    assert sum("[9" in line for line in lines) >= 15, done.stdout
+    assert tree(paths.Place(DOGS).raw)["big.bin"] == server.competitions[DOGS].files["big.bin"]

@@ -1,40 +1,28 @@
 """`clf.kaggle` with the real client, against a loopback stand-in for Kaggle's API."""
 
 import email.utils
-import hashlib
 import json
-import random
 import subprocess
 import sys
 import time
+import traceback
 from pathlib import Path
 
 import pytest
-from kaggle_server import SIGNATURE, TOKEN, Server, accuracy
+from client import ANSWERS, NAME, pointed, refusal
+from kaggle_server import SIGNATURE, TOKEN
 
 from clf import kaggle
 from clf.config import Mistake
 
-NAME = "leaf-counting"
-ANSWERS = b"id,label\n1,cat\n2,dog\n3,cat\n4,dog\n"
+MARK = "#0a1b2c3d"
 RULES = "You must accept this competition's rules before you'll be able to download files."
 
 
 @pytest.fixture
 def server(monkeypatch):
-    """A server with one competition of a few files; this process's client points at it and never pauses."""
-    kaggle._signed_in.cache_clear()
-    for name in [name for name in sys.modules if name.split(".")[0] in ("kaggle", "kagglesdk")]:
-        monkeypatch.delitem(sys.modules, name)  # the client reads its surroundings when it is imported
-    monkeypatch.setattr(time, "sleep", lambda seconds: None)
-    with Server() as running:
-        for name, value in running.environment().items():
-            monkeypatch.setenv(name, value)
-        noise = random.Random(0).randbytes(3 << 20)
-        files = {"train.csv": b"id,label\n5,cat\n", "sample_submission.csv": ANSWERS, "train/5.jpg": b"5", "train/6.jpg": noise}
-        running.add(NAME, files, accuracy(ANSWERS))
+    with pointed(monkeypatch) as running:
         yield running
-    kaggle._signed_in.cache_clear()
 
 
 @pytest.fixture
@@ -42,87 +30,6 @@ def submission(tmp_path):
     path = tmp_path / "resnet.csv"
     path.write_bytes(ANSWERS.replace(b"4,dog", b"4,cat"))
     return path
-
-
-def refusal(action) -> str:
-    with pytest.raises(Mistake) as caught:
-        action()
-    said = str(caught.value)
-    assert TOKEN not in said
-    assert SIGNATURE not in said
-    return said
-
-
-# -- credentials -------------------------------------------------------------------------------------------------------------------
-
-
-def write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-
-
-def test_credentials_are_found_in_the_clients_order(monkeypatch):
-    home = Path.home() / ".kaggle"
-    assert kaggle.credentials() is None
-    write(home / "credentials.json", json.dumps({"refresh_token": "r"}))
-    assert kaggle.credentials() == "~/.kaggle/credentials.json"
-    write(home / "kaggle.json", json.dumps({"username": "a", "key": "b"}))
-    assert kaggle.credentials().endswith("kaggle.json")
-    monkeypatch.setenv("KAGGLE_USERNAME", "a")
-    assert kaggle.credentials().endswith("kaggle.json")
-    monkeypatch.setenv("KAGGLE_KEY", "b")
-    assert kaggle.credentials() == "KAGGLE_USERNAME and KAGGLE_KEY"
-    write(home / "access_token.txt", "t\n")
-    assert kaggle.credentials() == "~/.kaggle/access_token.txt"
-    write(home / "access_token", "t\n")
-    assert kaggle.credentials() == "~/.kaggle/access_token"
-    monkeypatch.setenv("KAGGLE_API_TOKEN", "t" * 5000)
-    assert kaggle.credentials() == "KAGGLE_API_TOKEN"
-
-
-def test_credentials_of_xdg_and_half_ones(monkeypatch):
-    monkeypatch.delenv("KAGGLE_CONFIG_DIR")
-    write(Path.home() / ".config" / "kaggle" / "kaggle.json", json.dumps({"username": "a"}))
-    assert kaggle.credentials() is None
-    write(Path.home() / ".config" / "kaggle" / "kaggle.json", json.dumps({"username": "a", "key": "b"}))
-    assert kaggle.credentials().endswith("kaggle.json")
-
-
-def test_damaged_kaggle_json_is_named():
-    write(Path.home() / ".kaggle" / "kaggle.json", '{"username": "a", "key": "sec')
-    said = refusal(kaggle.credentials)
-    assert "kaggle.json" in said
-    assert "sec" not in said.replace("second", "")
-
-
-def test_credentials_load_no_client():
-    code = "import sys; from clf import kaggle; kaggle.credentials(); print('kaggle' in sys.modules, 'requests' in sys.modules)"
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parent.parent)
-    assert said.stdout.strip() == "False False"
-
-
-def test_without_credentials_the_three_steps_are_said(server, monkeypatch):
-    monkeypatch.delenv("KAGGLE_API_TOKEN")
-    said = refusal(lambda: kaggle.facts(NAME))
-    assert all(f"  {step}. " in said for step in (1, 2, 3))
-    assert server.calls == []
-
-
-def test_wrong_token_is_refused_in_words(server, monkeypatch, capfd):
-    monkeypatch.setenv("KAGGLE_API_TOKEN", "stale-token")
-    said = refusal(lambda: kaggle.facts(NAME))
-    assert "refuses the credentials from KAGGLE_API_TOKEN" in said
-    assert "stale-token" not in said + "".join(capfd.readouterr())
-
-
-def test_wrong_key_is_refused_in_words(server, monkeypatch):
-    monkeypatch.delenv("KAGGLE_API_TOKEN")
-    monkeypatch.setenv("KAGGLE_USERNAME", "tester")
-    monkeypatch.setenv("KAGGLE_KEY", "wrong-key")
-    assert "refuses the credentials from KAGGLE_USERNAME" in refusal(lambda: kaggle.facts(NAME))
-    server.keys["tester"] = "wrong-key"
-    kaggle._signed_in.cache_clear()
-    assert kaggle.facts(NAME)["title"]
 
 
 # -- facts, errors -----------------------------------------------------------------------------------------------------------------
@@ -147,10 +54,10 @@ def test_facts(server):
         (400, "The competition is closed", "Kaggle says: The competition is closed"),
     ],
 )
-def test_final_errors_name_the_next_step_and_are_not_repeated(server, tmp_path, nested, status, text, wanted):
-    server.plant("DownloadDataFiles", status=status, text=text, nested=nested, times=99)
-    assert wanted in refusal(lambda: kaggle.download(NAME, tmp_path / "cache"))
-    assert server.calls.count("DownloadDataFiles") == 1
+def test_final_errors_name_the_next_step_and_are_not_repeated(server, nested, status, text, wanted):
+    server.plant("GetCompetition", status=status, text=text, nested=nested, times=99)
+    assert wanted in refusal(lambda: kaggle.facts(NAME))
+    assert server.calls.count("GetCompetition") == 1
 
 
 @pytest.mark.parametrize("fault", [{"status": 429, "retry_after": "0"}, {"status": 500}, {"status": 503, "body": b"<html>busy</html>"}])
@@ -201,87 +108,14 @@ def test_an_error_that_echoes_the_token(server):
     assert "bad token … at http://h/x" in refusal(lambda: kaggle.facts(NAME))
 
 
-# -- download ----------------------------------------------------------------------------------------------------------------------
-
-
-def whole(server, path) -> bool:
-    return path.read_bytes() == server.competitions[NAME].archive() and not path.with_name(path.name + kaggle.MARKER).exists()
-
-
-def test_download(server, tmp_path, capfd):
-    (path,) = kaggle.download(NAME, tmp_path / "cache")
-    assert whole(server, path)
-    assert server.calls.count("ListDataFiles") == 2  # paged
-    kaggle.download(NAME, tmp_path / "cache")
-    said = "".join(capfd.readouterr())
-    assert TOKEN not in said
-    assert SIGNATURE not in said
-
-
-def test_a_flipped_byte_is_fetched_again(server, tmp_path, capfd):
-    server.plant("store", flip=True)
-    (path,) = kaggle.download(NAME, tmp_path)
-    assert whole(server, path)
-    assert "arrived broken" in capfd.readouterr().err
-
-
-def test_a_file_that_stays_broken_is_not_kept(server, tmp_path):
-    server.plant("store", flip=True, times=99)
-    assert f"arrived broken {kaggle.ATTEMPTS} times" in refusal(lambda: kaggle.download(NAME, tmp_path))
-    assert list(tmp_path.glob("*.zip*")) == []
-
-
-def test_a_cut_download_is_resumed(server, tmp_path, capfd):
-    server.plant("store", cut=(1 << 20) + 5)
-    (path,) = kaggle.download(NAME, tmp_path)
-    assert whole(server, path)
-    assert SIGNATURE not in "".join(capfd.readouterr())
-
-
-def test_an_error_page_in_place_of_the_rest(server, tmp_path):
-    server.plant("store", cut=(1 << 20) + 5)
-    server.plant("store", status=503, times=2)
-    (path,) = kaggle.download(NAME, tmp_path)
-    assert whole(server, path)
-
-
-def test_a_partial_file_poisoned_earlier(server, tmp_path):
-    archive = server.competitions[NAME].archive()
-    path = tmp_path / f"{NAME}.zip"
-    path.write_bytes(b'{"code": 503, "message": "busy"}')
-    etag = f'"{hashlib.sha256(archive).hexdigest()[:16]}"'
-    path.with_name(path.name + kaggle.MARKER).write_text(json.dumps({"validator": etag, "size": len(archive)}))
-    kaggle.download(NAME, tmp_path)
-    assert whole(server, path)
-
-
-def test_a_signed_address_that_has_run_out(server, tmp_path):
-    server.plant("store", status=403, text="expired")
-    assert whole(server, *kaggle.download(NAME, tmp_path))
-    server.plant("store", status=403, text=f"expired {SIGNATURE}", times=99)
-    (tmp_path / f"{NAME}.zip").unlink()
-    assert "answers with 403" in refusal(lambda: kaggle.download(NAME, tmp_path))
-
-
-def test_a_list_that_differs_is_fetched_twice_and_warned_of(server, tmp_path, capfd):
-    server.competitions[NAME].listed = {"train.csv": 99, "gone.csv": 5}
-    kaggle.download(NAME, tmp_path)
-    assert server.calls.count("store") == 2
-    assert "train.csv: 99 bytes, got 15" in capfd.readouterr().err
-
-
-def test_no_room(server, tmp_path):
-    server.competitions[NAME].listed = {"train.csv": 1 << 60}
-    assert "GB are free" in refusal(lambda: kaggle.download(NAME, tmp_path))
-
-
 # -- submit ------------------------------------------------------------------------------------------------------------------------
 
 
 def test_submit_wait_and_the_clients_own_list(server, submission):
     server.competitions[NAME].polls = 3
-    ref = kaggle.submit(NAME, submission, "resnet9-3f2a")
-    assert kaggle.wait(NAME, ref, 60) == {"status": "COMPLETE", "public": "0.75000", "private": "", "reason": ""}
+    ref = kaggle.submit(NAME, submission, "resnet9-3f2a", MARK)
+    found = kaggle.wait(NAME, ref, 60)
+    assert [found[name] for name in ("ref", "status", "public", "private", "reason")] == [str(ref), "COMPLETE", "0.75000", "", ""]
     command = [str(Path(sys.executable).parent / "kaggle"), "competitions", "submissions", "-c", NAME, "--csv"]
     listed = subprocess.run(command, capture_output=True, text=True).stdout
     assert f"{ref},resnet.csv," in listed
@@ -293,29 +127,29 @@ def test_submit_wait_and_the_clients_own_list(server, submission):
 def test_a_lost_answer_is_looked_up_by_its_mark(server, submission, status):
     server.plant("CreateSubmission", status=status, after=True)
     server.plant("ListSubmissions", status=503)
-    assert kaggle.submit(NAME, submission, "m") == 1001
+    assert kaggle.submit(NAME, submission, "m", MARK) == 1001
     assert server.calls.count("CreateSubmission") == 1
 
 
 def test_a_lost_answer_by_time_out(server, submission, monkeypatch):
     monkeypatch.setattr(kaggle, "TIMEOUT", (1, 0.3))
     server.plant("CreateSubmission", seconds=0.6, after=True)
-    assert kaggle.submit(NAME, submission, "m") == 1001
+    assert kaggle.submit(NAME, submission, "m", MARK) == 1001
     assert server.calls.count("CreateSubmission") == 1
 
 
 def test_a_submission_that_may_be_lost_is_never_repeated(server, submission):
     server.plant("CreateSubmission", status=500, times=99)
-    said = refusal(lambda: kaggle.submit(NAME, submission, "m"))
+    said = refusal(lambda: kaggle.submit(NAME, submission, "m", MARK))
     assert f"competitions/{NAME}/submissions" in said
     assert server.calls.count("CreateSubmission") == 1
 
 
 def test_the_mark_is_found_behind_the_first_page(server, submission):
     server.competitions[NAME].daily_limit = 99
-    ref = kaggle.submit(NAME, submission, "first")
+    ref = kaggle.submit(NAME, submission, "first", MARK)
     for _ in range(25):
-        kaggle.submit(NAME, submission, "later")
+        kaggle.submit(NAME, submission, "later", MARK)
     assert kaggle.wait(NAME, ref, 0)["status"] in ("PENDING", "COMPLETE")
     assert kaggle._find(NAME, lambda one: one.ref == ref).description.startswith("first #")
 
@@ -323,53 +157,124 @@ def test_the_mark_is_found_behind_the_first_page(server, submission):
 @pytest.mark.parametrize("nested", [False, True])
 def test_refused_submissions(server, submission, nested):
     server.plant("CreateSubmission", status=400, text="Submission not allowed:  Your team has used its allowance", nested=nested)
-    assert "Submission not allowed: Your team" in refusal(lambda: kaggle.submit(NAME, submission, "m"))
+    assert "Submission not allowed: Your team" in refusal(lambda: kaggle.submit(NAME, submission, "m", MARK))
     assert server.calls.count("CreateSubmission") == 1
 
 
 def test_a_refusal_that_looks_like_a_success(server, submission):
     server.plant("CreateSubmission", status=200, body=json.dumps({"message": "Your team has used its allowance", "ref": 0}).encode())
-    assert "used its allowance" in refusal(lambda: kaggle.submit(NAME, submission, "m"))
+    assert "used its allowance" in refusal(lambda: kaggle.submit(NAME, submission, "m", MARK))
 
 
 def test_the_daily_limit_is_seen_before_the_upload(server, submission, capsys):
     server.competitions[NAME].daily_limit = 1
-    kaggle.submit(NAME, submission, "m")
+    kaggle.submit(NAME, submission, "m", MARK)
     assert "1 submissions are left" in capsys.readouterr().out
-    assert "no submission is left" in refusal(lambda: kaggle.submit(NAME, submission, "m"))
+    assert "no submission is left" in refusal(lambda: kaggle.submit(NAME, submission, "m", MARK))
     assert server.calls.count("upload") == 1
 
 
 def test_a_failing_upload_is_repeated_and_submits_nothing(server, submission):
     server.plant("upload", status=403)
-    assert kaggle.submit(NAME, submission, "m") == 1001
+    assert kaggle.submit(NAME, submission, "m", MARK) == 1001
     server.plant("upload", status=403, times=99)
-    assert "nothing was submitted" in refusal(lambda: kaggle.submit(NAME, submission, "m"))
+    assert "nothing was submitted" in refusal(lambda: kaggle.submit(NAME, submission, "m", MARK))
     assert server.calls.count("CreateSubmission") == 1
 
 
 def test_a_closed_competition(server, submission):
     server.plant("CreateSubmission", status=404, text="The competition is closed")
-    assert "takes no submission for 'leaf-counting' (The competition is closed)" in refusal(lambda: kaggle.submit(NAME, submission, "m"))
+    assert "takes no submission for 'leaf-counting' (The competition is closed)" in refusal(lambda: kaggle.submit(NAME, submission, "m", MARK))
 
 
 def test_rules_at_submission(server, submission):
     server.competitions[NAME].accepted = False
-    assert f"then repeat: make submit COMPETITION={NAME}" in refusal(lambda: kaggle.submit(NAME, submission, "m"))
+    assert f"then repeat: make submit COMPETITION={NAME}" in refusal(lambda: kaggle.submit(NAME, submission, "m", MARK))
 
 
 def test_a_scoring_error_gives_its_reason(server, submission):
     submission.write_text("id,label\n1,cat\n")
-    found = kaggle.wait(NAME, kaggle.submit(NAME, submission, "m"), 60)
+    found = kaggle.wait(NAME, kaggle.submit(NAME, submission, "m", MARK), 60)
     assert found["status"] == "ERROR"
     assert "ids are not those" in found["reason"]
 
 
 def test_waiting_ends(server, submission):
     server.competitions[NAME].polls = 10**9
-    assert kaggle.wait(NAME, kaggle.submit(NAME, submission, "m"), 1)["status"] == "PENDING"
+    assert kaggle.wait(NAME, kaggle.submit(NAME, submission, "m", MARK), 1)["status"] == "PENDING"
 
 
 def test_no_file_to_submit(server, tmp_path):
-    assert "there is no submission" in refusal(lambda: kaggle.submit(NAME, tmp_path / "none.csv", "m"))
+    assert "there is no submission" in refusal(lambda: kaggle.submit(NAME, tmp_path / "none.csv", "m", MARK))
     assert server.calls == []
+
+
+def test_the_leaderboard_has_a_folder_of_its_own(server, tmp_path):
+    server.competitions[NAME].others = {"a": 0.9, "b": 0.7}
+    file = kaggle.leaderboard(NAME, tmp_path / "boards")
+    assert file.read_text().splitlines()[1].startswith("1,1,a,")
+    assert [path.suffix for path in (tmp_path / "boards").iterdir()] == [".csv"]
+    server.plant("DownloadLeaderboard", status=200, body=b"<html>busy</html>")
+    with pytest.raises(Mistake, match="arrived broken"):
+        kaggle.leaderboard(NAME, tmp_path / "boards")
+
+
+def test_all_submissions_are_listed(server, submission):
+    kaggle.submit(NAME, submission, "the first", MARK)
+    made = server.competitions[NAME].submissions
+    made += [{**made[0], "ref": number} for number in range(22)]
+    found = kaggle.submissions(NAME)
+    assert [one["ref"] for one in found] == ["1001", *map(str, range(22))]
+    assert found[0]["message"].startswith("the first #")
+    assert {one["status"] for one in found} == {"PENDING"}
+
+
+# -- hints, allowance, leaks -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("status", "text"), [(404, "Competition not found"), (403, "Permission 'competitions.get' was denied")])
+def test_a_misspelt_id_gets_near_matches(server, status, text):
+    server.add("dog-breed-identification", {})
+    server.plant("GetCompetition", status=status, text=text)
+    assert "Did you mean dog-breed-identification?" in refusal(lambda: kaggle.facts("dog-bred-identification"))
+    server.plant("GetCompetition", status=status, text=text)
+    server.plant("ListCompetitions", status=500, times=99)
+    assert "Did you mean" not in refusal(lambda: kaggle.facts("dog-bred-identification"))
+
+
+def test_allowance(server, submission):
+    server.competitions[NAME].daily_limit = 2
+    kaggle.submit(NAME, submission, "m", MARK)
+    assert kaggle.allowance(NAME) == {"today": 1, "total": 1, "allowed": 1, "by_total": False}
+    nothing = {"numToday": 0, "numTotal": 0, "numAllowedNow": 0}
+    server.plant("GetSubmissionLimits", status=200, body=json.dumps(nothing).encode())
+    # the planted body comes as text/html, which the client parses all the same
+    assert kaggle.allowance(NAME)["allowed"] is None
+
+
+def test_an_upload_that_is_repeated_by_the_client_logs_no_signed_address(server, submission, capfd, caplog):
+    server.plant("upload", status=503, retry_after="0", times=2)
+    kaggle.submit(NAME, submission, "m", MARK)
+    assert SIGNATURE not in "".join(capfd.readouterr()) + caplog.text
+
+
+def test_an_unforeseen_error_holds_no_signed_address(server):
+    def broken(api):
+        try:
+            raise ValueError(f"http://h/x?sig={SIGNATURE}")
+        except ValueError:
+            raise KeyError(f"no entry at http://h/x?sig={SIGNATURE} for {TOKEN}") from None
+
+    with pytest.raises(RuntimeError, match="KeyError") as caught:
+        kaggle.call(NAME, "download", broken)
+    text = "".join(traceback.format_exception(caught.value))
+    assert SIGNATURE not in text.replace("{SIGNATURE}", "")
+    assert TOKEN not in text
+
+
+def test_a_mark_is_found_or_not_and_an_unreadable_list_is_no_answer(server, submission):
+    assert kaggle.find(NAME, MARK) == 0
+    ref = kaggle.submit(NAME, submission, "m", MARK)
+    assert kaggle.find(NAME, MARK) == ref
+    server.plant("ListSubmissions", status=503, times=99)
+    assert "503" in refusal(lambda: kaggle.find(NAME, "#other", 2))
