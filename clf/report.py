@@ -20,6 +20,7 @@ LEGIBLE = 40  # classes: up to this many have a bar and a row of the confusion m
 SHOWN_CLASSES = 200
 SHOWN_CLUSTERS = 24
 SHOWN_ROWS = 50
+LABELLED = 12  # submissions: up to this many have their names beside their points, more only this run's
 TILE = 72  # px, side of one picture in a strip
 
 STYLE = """
@@ -87,6 +88,9 @@ RUN = """{% extends "page" %}{% from "table" import table %}{% block body %}
 {{ table(["fold", metric, "epochs", "last training loss", "last validation loss"], folds, [1, 2, 3, 4]) }}
 <h2>Curves</h2>
 {{ curves or "No epoch has ended yet." }}
+<h2>Against the leaderboard</h2>
+{% for sentence in against_leaderboard %}<p>{{ sentence }}</p>{% endfor %}
+{{ leaderboard_figure or "" }}
 <h2>Confusions, out of fold</h2>
 {{ confusion_figure or "" }}
 {% if confusions %}{{ table(["true class", "predicted as", "rows", "share of the true class"], confusions, [2, 3]) }}
@@ -332,12 +336,13 @@ def run(
     classes: Sequence[str],
     metric: str,
     score: dict,
+    standing: dict,
 ) -> None:
     """The page of a run.
 
     folds: {key, score or None, history: [{epoch, loss, learning_rate, valid_loss and valid_<metric> at some epochs}]}; confusion:
     int [K, K], true class by predicted class, or None; score: {score, low, high, rows}, a score of None is not known, and one on no rows
-    is expected.
+    is expected; standing: {text: sentences, points: table of run, cv, public (none: no figure), name, cv and noise (±) of this run}.
     """
     lead = "no score: every row trained"
     if score["score"] is not None:
@@ -354,6 +359,8 @@ def run(
         curves=curves_figure(folds, metric) if any(fold["history"] for fold in folds) else None,
         confusion_figure=confusion_figure(confusion, classes) if confusion is not None and len(classes) <= LEGIBLE else None,
         confusions=pairs,
+        against_leaderboard=standing["text"],
+        leaderboard_figure=leaderboard_figure(metric, **{name: standing[name] for name in ("points", "name", "cv", "noise")}),
         no_confusions=no_confusions(confusion, score["rows"]),
         settings=list(settings.items()),
     )
@@ -406,6 +413,39 @@ def draw_curve(axes, history: list[dict], name: str, **style) -> None:
     points = [(line["epoch"], line[name]) for line in history if name in line]
     if points:
         axes.plot(*zip(*points, strict=True), **style)
+
+
+def leaderboard_figure(metric: str, points, name: str, cv: float | None, noise: float | None) -> Markup:
+    """Public score over cross-validation score of every submission, this run's in orange within the band of its noise; the dashed line is
+    where both are equal, so far as it passes."""
+    if not len(points):
+        return Markup("")
+    figure, (axes,) = figure_with(1, 6.0, 4.2)
+    own = (points.run == name).to_numpy()
+    if cv is not None and noise is not None:
+        axes.axvspan(cv - noise, cv + noise, color=ORANGE, alpha=0.12, linewidth=0)
+        axes.axvline(cv, color=ORANGE, linewidth=0.8)
+    axes.scatter(points.cv[~own], points.public[~own], color=BLUE, s=26, zorder=3)
+    axes.scatter(points.cv[own], points.public[own], color=ORANGE, s=40, zorder=4)
+    shown = [points.cv, *([[cv - noise, cv + noise]] if cv is not None and noise is not None else [])]
+    axes.set_xlim(*widened(np.concatenate(shown)))
+    axes.set_ylim(*widened(points.public.to_numpy()))
+    middle = float(points.cv.mean())
+    axes.axline((middle, middle), slope=1, color=GREY, linewidth=0.8, linestyle="--")
+    for index in points.index if len(points) <= LABELLED else points.index[own]:
+        where = (points.cv[index], points.public[index])
+        axes.annotate(shorten(points.run[index], 20), where, xytext=(5, 4), textcoords="offset points", fontsize=7)
+    axes.set_xlabel(f"cross-validation {metric}", fontsize=9)
+    axes.set_ylabel("public score", fontsize=9)
+    axes.grid(color="#e2e8f0", linewidth=0.6)
+    return inline(png(figure), "cross-validation against leaderboard")
+
+
+def widened(values: np.ndarray, share: float = 0.12) -> tuple[float, float]:
+    """Limits of an axis that shows all values, with a margin also where all are equal."""
+    low, high = float(values.min()), float(values.max())
+    margin = share * (high - low) or 0.01 * abs(high) or 1.0
+    return low - margin, high + margin
 
 
 def confusions(confusion: np.ndarray, classes: Sequence[str], most: int = 20) -> list[tuple[str, str, str, str]]:

@@ -1,8 +1,6 @@
-"""Runs: names, identities, predictions put back by row, scores, the ledger. No TensorFlow here."""
+"""Runs: names, identities, predictions put back by row, scores. No TensorFlow here."""
 
-import csv
 import dataclasses
-import fcntl
 import json
 import os
 import shutil
@@ -389,22 +387,3 @@ def best(place: paths.Place) -> str:
     if not whole:
         raise Mistake(f"no run of {place.competition} is whole: run `make train COMPETITION={place.competition}` first.")
     return max(whole, key=lambda run: run.score.stat().st_mtime).name
-
-
-# -- the ledger ----------------------------------------------------------------------------------------------------------------------
-
-LEDGER = ("time", "event", "run", "file_hash", "ref", "status", "public", "private", "cv", "commit", "message")
-
-
-def log(place: paths.Place, **event) -> None:
-    """Appends one line to the ledger, safe under two processes. Unknown columns raise TypeError."""
-    if unknown := event.keys() - set(LEDGER):
-        raise TypeError(f"no column of the ledger: {sorted(unknown)}")
-    place.ledger.parent.mkdir(parents=True, exist_ok=True)
-    with open(place.ledger, "a", newline="") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        file.seek(0, os.SEEK_END)  # another process may have written since it was opened
-        writer = csv.DictWriter(file, LEDGER, restval="")
-        if file.tell() == 0:
-            writer.writeheader()
-        writer.writerow({"time": now(), "commit": commit(), **event})

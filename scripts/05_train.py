@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from clf import config, paths, runs
+from clf import config, paths, runs, sending
 
 
 @dataclass(frozen=True)
@@ -28,14 +28,15 @@ def main(words: Words, wanted: config.Config) -> None:
     if run := runs.whole(place, settled, words.run):
         print(f"train: nothing to do, run {run.name}: {runs.score_text(paths.read_json(run.score))}")
         return
+    sending.announce(place)
 
-    from clf import report, train  # TensorFlow: only where there is something to do
+    from clf import standing, train  # TensorFlow: only where there is something to do
 
     train.check_names(place, settled)
     run = runs.open_run(place, settled, words.run)
     train.trained(place, run, settled, words.deadline)
     score = runs.finish(place, run, settled, config.elapsed())
-    report.run(run.page, **runs.page(place, run))
+    standing.write_page(place, run)
     print(f"train: run {run.name}, {runs.score_text(score)}, {score['seconds']:.0f} s, page {paths.show(run.page)}. Next: make improve, make submit")
 
 

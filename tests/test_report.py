@@ -114,6 +114,9 @@ def test_explore_of_labels_of_which_a_picture_has_several_and_of_values(tmp_path
     assert "Each picture has 2 shares: a, b." in page(tmp_path / "shares.html")
 
 
+UNSENT = {"text": ["nothing to compare"], "points": pd.DataFrame(columns=["run", "cv", "public"]), "cv": None, "noise": None, "name": "net"}
+
+
 def history(epochs: int) -> list[dict]:
     lines = [{"epoch": epoch, "step": epoch * 10, "loss": 1 / epoch, "learning_rate": 0.1} for epoch in range(1, epochs + 1)]
     return [line | ({"valid_loss": 0.5, "valid_accuracy": 0.75} if line["epoch"] % 2 == 0 else {}) for line in lines]
@@ -126,7 +129,7 @@ def test_run_names_the_top_confusion(tmp_path, number):
     confusion[1, 0] = 25
     folds = [{"key": "0", "history": history(5), "score": 0.9}, {"key": "1", "history": [], "score": None}]
     score = {"score": 0.9, "low": 0.85, "high": 0.95, "rows": 200}
-    report.run(tmp_path / "run.html", "net-1234", {"model": "net"}, folds, confusion, classes, "accuracy", score)
+    report.run(tmp_path / "run.html", "net-1234", {"model": "net"}, folds, confusion, classes, "accuracy", score, UNSENT)
     text = page(tmp_path / "run.html")
     assert "out-of-fold accuracy 0.9000, 95 % interval 0.8500 to 0.9500" in text
     assert "25</td>" in text
@@ -138,7 +141,7 @@ def test_run_names_the_top_confusion(tmp_path, number):
 def test_run_on_every_row_has_no_confusions(tmp_path):
     folds = [{"key": "full", "history": history(1), "score": None}]
     score = {"score": None, "low": None, "high": None, "rows": 0}
-    report.run(tmp_path / "run.html", "net", {}, folds, None, ["a", "b"], "accuracy", score)
+    report.run(tmp_path / "run.html", "net", {}, folds, None, ["a", "b"], "accuracy", score, UNSENT)
     text = page(tmp_path / "run.html")
     assert "No validation rows." in text
     assert "no score: every row trained" in text
@@ -148,7 +151,7 @@ def test_run_of_targets_that_are_no_single_class_counts_no_confusions_and_shows_
     lines = [line | {"valid_roc_auc": float("nan")} for line in history(4)]
     folds = [{"key": "0", "history": lines, "score": float("nan")}]
     score = {"score": float("nan"), "low": float("nan"), "high": float("nan"), "rows": 9}
-    report.run(tmp_path / "run.html", "net", {}, folds, None, ["a", "b"], "roc_auc", score)
+    report.run(tmp_path / "run.html", "net", {}, folds, None, ["a", "b"], "roc_auc", score, UNSENT)
     text = page(tmp_path / "run.html")
     assert "Not counted: too many classes" in text
     assert 'alt="curves"' in text
@@ -165,8 +168,25 @@ def test_run_without_a_mistake_says_so(tmp_path):
         ["a", "b"],
         "accuracy",
         {"score": 1.0, "low": 1.0, "high": 1.0, "rows": 3},
+        UNSENT,
     )
     assert "every validation row is right" in page(tmp_path / "run.html")
+
+
+@pytest.mark.parametrize("number", [3, report.LABELLED + 5])
+def test_run_draws_submissions_against_the_leaderboard(tmp_path, number):
+    points = pd.DataFrame({"run": [HOSTILE, "net", *["other"] * (number - 2)], "cv": np.linspace(0.9, 0.91, number)})
+    points["public"] = points.cv - 0.002
+    score = {"score": 0.9, "low": 0.85, "high": 0.95, "rows": 200}
+    standing = {"text": [f"within {HOSTILE}"], "points": points, "cv": 0.9, "noise": 0.004, "name": "net"}
+    report.run(tmp_path / "run.html", "net", {}, [], None, ["a", "b"], "accuracy", score, standing)
+    text = page(tmp_path / "run.html")
+    assert 'alt="cross-validation against leaderboard"' in text
+    assert "within &lt;script&gt;" in text
+    report.run(tmp_path / "run.html", "net", {}, [], None, ["a", "b"], "accuracy", score, UNSENT)
+    text = page(tmp_path / "run.html")
+    assert 'alt="cross-validation against leaderboard"' not in text
+    assert "nothing to compare" in text
 
 
 def test_confusions_by_hand():

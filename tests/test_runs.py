@@ -1,8 +1,6 @@
-"""Runs: their names, why a new one is made, predictions put back by row, the ledger under two processes."""
+"""Runs: their names, why a new one is made, predictions put back by row."""
 
 import dataclasses
-import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
@@ -296,15 +294,3 @@ def test_predictions_for_another_problem_are_refused(place):
         runs.predictions(place, problem.read(place.problem), run.name)
     with pytest.raises(Mistake, match="Whole runs: airbench-"):
         runs.predictions(place, problem.read(place.problem), "resnet10-none")
-
-
-def test_the_ledger_is_whole_after_two_processes_wrote_it(scratch):
-    code = "from clf import paths, runs\nfor n in range(15): runs.log(paths.Place('x'), event='submit', run=f'r{n}', message='a, b')"
-    both = [subprocess.Popen([sys.executable, "-c", code], cwd=paths.CHECKOUT) for _ in range(2)]
-    assert [process.wait() for process in both] == [0, 0]
-    ledger = tables.read(paths.Place("x").ledger)
-    assert len(ledger) == 30
-    assert list(ledger.columns) == list(runs.LEDGER)
-    assert set(ledger.message) == {"a, b"}
-    with pytest.raises(TypeError, match="no column"):
-        runs.log(paths.Place("x"), scoer=1)
