@@ -1,4 +1,4 @@
-"""Predictions → the file that the competition wants: completed, written, checked, and graded where the answers are known.
+"""Predictions → the file that the competition wants: completed, written, read back, and graded where the answers are known. Its checks: `preflight`.
 
 The sample submission is the contract: its header, its ids as text, its order and its number of rows. Everything is joined by id.
 Shapes: `predictions` float64 [N,K], columns in the order of `problem.classes`. How cells are written and read: `styles`.
@@ -6,10 +6,7 @@ Shapes: `predictions` float64 [N,K], columns in the order of `problem.classes`. 
 
 import io
 import warnings
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +16,6 @@ from clf import config, metrics, paths, runs, styles, tables, targets
 from clf.config import Mistake
 from clf.problem import SINGLE, Problem
 from clf.styles import WRITERS
-
-SUM_TOLERANCE = 1e-6  # graders refuse rows that are further from 1
-
 
 # -- the file ----------------------------------------------------------------------------------------------------------------------
 
@@ -76,6 +70,10 @@ def keys(problem: Problem, frame: pd.DataFrame) -> tuple[list[str], np.ndarray |
     if None in names:
         raise Mistake(f"the submission's id {ids[names.index(None)]!r} does not end with one of problem.toml's classes: {some(problem.classes)}.")
     return [row[: -len(name) - 1] for row, name in zip(ids, names, strict=True)], np.array([code[name] for name in names], int)
+
+
+def some(names: Sequence[str]) -> str:
+    return ", ".join(map(repr, names[:3])) + (" …" if len(names) > 3 else "")
 
 
 def cells(problem: Problem, frame: pd.DataFrame) -> np.ndarray:
@@ -162,199 +160,6 @@ def build(problem: Problem, sample: pd.DataFrame, ids: Sequence[str], prediction
     frame = sample.copy()
     frame[list(problem.columns)] = written[order] if codes is None else written[order, codes][:, None]
     return frame
-
-
-# -- checks ------------------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Check:
-    name: str
-    state: str  # "passed", "warned" or "failed"
-    text: str
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What the checks look at. held_out: out-of-fold predictions [M,K], decided as the submission is, or None."""
-
-    problem: Problem
-    frame: pd.DataFrame
-    sample: pd.DataFrame
-    held_out: np.ndarray | None
-
-    @cached_property
-    def ids(self) -> list[str]:
-        return self.frame[self.problem.id_column].tolist()
-
-    @cached_property
-    def wanted(self) -> list[str]:
-        return self.sample[self.problem.id_column].tolist()
-
-    @cached_property
-    def cells(self) -> np.ndarray:
-        return cells(self.problem, self.frame)
-
-    @cached_property
-    def values(self) -> np.ndarray:
-        """Each row's cells as numbers."""
-        return self.style.read(self.problem, self.cells)
-
-    @cached_property
-    def said(self) -> np.ndarray:
-        """What `read` says of the frame, [N,K]."""
-        return arrange(self.problem, self.frame, self.values)
-
-    @property
-    def style(self) -> styles.Style:
-        return WRITERS[self.problem.style]
-
-    def row(self, number: int) -> str:
-        """How a message names a row and what it holds."""
-        return f"row {number + 1} (id {self.ids[number]!r}): {some(self.cells[number].tolist())}"
-
-
-def some(names: Sequence[str]) -> str:
-    return ", ".join(map(repr, names[:3])) + (" …" if len(names) > 3 else "")
-
-
-def check_row_count(subject: Subject) -> tuple[bool, str]:
-    rows, wanted = len(subject.frame), len(subject.sample)
-    return rows == wanted, f"{rows:,}" if rows == wanted else f"{rows:,}, the sample has {wanted:,}"
-
-
-def check_ids(subject: Subject) -> tuple[bool, str]:
-    missing = sorted(set(subject.wanted) - set(subject.ids))
-    foreign = sorted(set(subject.ids) - set(subject.wanted))
-    said = [f"{len(names):,} {what} ({some(names)})" for what, names in (("missing", missing), ("not in the sample", foreign)) if names]
-    return not said, "; ".join(said) or "those of the sample, as text"
-
-
-def check_duplicates(subject: Subject) -> tuple[bool, str]:
-    extra = list(Counter(subject.ids) - Counter(subject.wanted))
-    repeated = len(subject.wanted) - len(set(subject.wanted))
-    same = f"{repeated:,} ids that the sample repeats, and no others" if repeated else "none"
-    return not extra, f"{len(extra):,} ids too often ({some(extra)})" if extra else same
-
-
-def check_order(subject: Subject) -> tuple[bool, str]:
-    pairs = enumerate(zip(subject.ids, subject.wanted, strict=False), 1)
-    first = next((f"row {row} is {have!r}, the sample's is {want!r}" for row, (have, want) in pairs if have != want), None)
-    return first is None, first or "the sample's"
-
-
-def check_empty(subject: Subject) -> tuple[bool, str]:
-    empty = subject.cells == ""
-    first = int(empty.any(1).argmax()) if empty.any() else 0
-    return not empty.any(), f"{empty.sum():,} cells, first {subject.row(first)}" if empty.any() else "none"
-
-
-def check_values(subject: Subject) -> tuple[bool, str]:
-    low, high = styles.bounds(subject.problem)
-    good = "known classes" if subject.style.names else f"numbers from {low.min():.7g} to {high.max():.7g}"
-    if subject.problem.kind == "regression":  # written with 7 digits, a bound may be passed
-        room = 1e-6 * np.maximum(np.abs(low), np.abs(high))
-        low, high = low - room, high + room
-    if subject.problem.style == "rows":
-        codes = keys(subject.problem, subject.frame)[1]
-        low, high = low[codes][:, None], high[codes][:, None]
-    bad = ~((subject.values >= low) & (subject.values <= high)).all(1)  # NaN is bad as well
-    return not bad.any(), f"{bad.sum():,} rows hold no {good}, first {subject.row(int(bad.argmax()))}" if bad.any() else good
-
-
-def check_form(subject: Subject) -> tuple[bool, str]:
-    fault = subject.style.fault
-    if fault is None:
-        return True, "not asked for by this style"
-    faults = [fault(subject.problem, cell) for cell in subject.cells[:, 0]]
-    first = next((row for row, said in enumerate(faults) if said), None)
-    return first is None, "as the style wants it" if first is None else f"{subject.row(first)} {faults[first]}"
-
-
-def check_sums(subject: Subject) -> tuple[bool, str]:
-    if not styles.sums(subject.problem):
-        return True, "not asked for by this metric and style"
-    off = np.nan_to_num(np.abs(subject.said.sum(1) - 1))
-    worst = float(off.max(initial=0.0))
-    if worst <= SUM_TOLERANCE:
-        return True, f"within {worst:.0e} of 1"
-    return False, f"up to {worst:.2g} away from 1, {subject.row(int(off.argmax()))}"
-
-
-def check_spread(subject: Subject) -> tuple[bool, str]:
-    said, classes = subject.said, subject.problem.classes
-    still = (said == said[:1]).all(0)
-    if len(said) > 1 and still.all():
-        return False, "every row says the same"
-    if len(said) > 1 and still.any() and metrics.METRICS[subject.problem.metric].wants in ("probabilities", "values"):
-        return False, f"the same in every row for {some(np.array(classes)[still].tolist())}"
-    if subject.problem.kind == "regression":
-        return True, f"{len(np.unique(said[:, 0])):,} different values of {classes[0]!r}"
-    several = subject.problem.kind == "multilabel"
-    count = (said >= 0.5).any(0).sum() if several else len(np.unique(said.argmax(1)))
-    return True, f"{count:,} of {len(classes):,} classes are predicted somewhere"
-
-
-def check_mix(subject: Subject) -> tuple[bool, str]:
-    problem, said, held_out = subject.problem, subject.said[~np.isnan(subject.said).any(1)], subject.held_out
-    if held_out is None or not len(said):
-        return True, "no out-of-fold predictions to compare with" if held_out is None else "nothing readable to compare"
-    if problem.style in ("label", "index", "ranking", "confidence"):
-        said, held_out = (styles.one_hot(values.argmax(1), values.shape[1]) for values in (said, held_out))
-    means = held_out.mean(0), said.mean(0)
-    gap = np.abs(means[1] - means[0])
-    low, high = styles.bounds(problem)
-    exclusive = problem.kind in (*SINGLE, "soft")
-    distance = float(gap.sum() / 2 if exclusive else (gap / np.maximum(high - low, 1e-12)).max())
-    # Two samples of the same mix are about half of √(K/N) apart.
-    limit = 0.1 + 0.5 * np.sqrt((len(gap) if exclusive else 1) / min(len(said), len(held_out)))
-    largest = int((gap / np.maximum(high - low, 1e-12)).argmax())
-    before, after = (f"{mean[largest]:.4g}" if problem.kind == "regression" else f"{mean[largest]:.1%}" for mean in means)
-    more = f"most: {problem.classes[largest]!r} {before} → {after}"
-    return distance <= limit, f"{distance:.1%} away from the out-of-fold predictions' ({more})"
-
-
-# Name → (function, state when it does not hold).
-CHECKS = {
-    "row count": (check_row_count, "failed"),
-    "ids": (check_ids, "failed"),
-    "repeated ids": (check_duplicates, "failed"),
-    "order": (check_order, "failed"),
-    "empty cells": (check_empty, "failed"),
-    "values": (check_values, "failed"),
-    "form": (check_form, "failed"),
-    "row sums": (check_sums, "failed"),
-    "spread": (check_spread, "warned"),
-    "class mix": (check_mix, "warned"),
-}
-
-
-def check(
-    problem: Problem, frame: pd.DataFrame, sample: pd.DataFrame, held_out: np.ndarray | None = None, cuts: np.ndarray | None = None
-) -> list[Check]:
-    """Looks at a submission, as `parse` reads it.
-
-    held_out: out-of-fold predictions [M,K] for the comparison of the class mix; cuts: the metric's decision numbers. With a wrong header
-    or wrong ids it cannot be said what the cells mean: they are not looked at.
-    """
-    line, wanted = header(frame), header(sample)
-    if line != wanted:
-        return [Check("header", "failed", f"{line}, the sample's is {wanted}")]
-    done = [Check("header", "passed", line if frame.shape[1] < 6 else f"{frame.shape[1]} columns, the sample's")]
-    subject = Subject(problem, frame, sample, None if held_out is None else styles.decide(problem, held_out, cuts))
-    for name, (function, state) in CHECKS.items():
-        holds, said = function(subject)
-        done.append(Check(name, "passed" if holds else state, said))
-        if name == "order" and any(check.state == "failed" for check in done):
-            break
-    return done
-
-
-def refuse_failed(checks: Sequence[Check]) -> None:
-    """Raises Mistake that names the failed checks."""
-    failed = [check.name for check in checks if check.state == "failed"]
-    if failed:
-        raise Mistake(f"the submission fails its checks ({', '.join(failed)}): nothing was written or sent.")
 
 
 # -- scores that are known without Kaggle --------------------------------------------------------------------------------------------

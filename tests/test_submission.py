@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from clf import config, styles, submission, targets
+from clf import config, preflight, styles, submission, targets
 from clf.problem import STYLES, Problem
 
 PLAIN = Problem(
@@ -147,7 +147,7 @@ def built(style: str) -> str:
 
 
 def states(style: str, content: str, **more) -> dict[str, str]:
-    done = submission.check(CASES[style].problem, submission.parse(content), submission.parse(CASES[style].sample), **more)
+    done = preflight.check_file(CASES[style].problem, submission.parse(content), submission.parse(CASES[style].sample), **more)
     assert all(check.text for check in done)
     return {check.name: check.state for check in done}
 
@@ -161,7 +161,7 @@ def test_contract_of_every_style(style):
     case, content = CASES[style], built(style)
     assert content == case.golden
     assert set(states(style, content).values()) == {"passed"}
-    assert states(style, content).keys() == {"header", *submission.CHECKS}
+    assert states(style, content).keys() == {"header", *preflight.FILE}
     assert set(states(style, content, held_out=case.predicted).values()) == {"passed"}
     frame, answers = submission.parse(content), submission.parse(case.answers)
     assert submission.grade(case.problem, frame, answers) == pytest.approx(case.score, abs=1e-6)
@@ -194,7 +194,7 @@ def test_repeated_ids_of_the_sample_are_predicted_once_and_filled():
     sample = submission.parse("id,Label\nb,cat\na,cat\nb,cat\n")
     frame = submission.build(PLAIN, sample, ["a", "b"], EXCLUSIVE[:2])
     assert submission.text(frame) == "id,Label\nb,NA\na,cat\nb,NA\n"
-    assert {check.state for check in submission.check(PLAIN, frame, sample)} == {"passed"}
+    assert {check.state for check in preflight.check_file(PLAIN, frame, sample)} == {"passed"}
 
 
 def test_other_columns_of_the_sample_stay():
@@ -207,7 +207,7 @@ def test_text_with_commas_quotes_and_blanks_survives():
     sample = submission.parse('id, labels\n"x,1.jpg","c""d"\n')
     content = submission.text(submission.build(problem, sample, ["x,1.jpg"], np.array([[0.9, 0.1]])))
     assert content == 'id, labels\n"x,1.jpg"," a, b"\n'
-    assert {check.state for check in submission.check(problem, submission.parse(content), sample)} == {"passed"}
+    assert {check.state for check in preflight.check_file(problem, submission.parse(content), sample)} == {"passed"}
 
 
 def test_log_loss_never_says_zero_or_one_and_120_written_columns_sum_to_one():
@@ -221,7 +221,7 @@ def test_log_loss_never_says_zero_or_one_and_120_written_columns_sum_to_one():
     assert said.min() > 0.9e-7
     assert said.max() < 1
     assert np.abs(said.sum(1) - 1).max() < 1e-9
-    assert {check.name: check.state for check in submission.check(problem, frame, sample)}["row sums"] == "passed"
+    assert {check.name: check.state for check in preflight.check_file(problem, frame, sample)}["row sums"] == "passed"
 
 
 def test_roc_auc_keeps_the_order_of_close_probabilities():
@@ -288,7 +288,7 @@ def test_columns_hold_zeros_and_ones_where_the_metric_wants_sets():
     sample = submission.parse(CASES["columns"].sample)
     content = submission.text(submission.build(problem, sample, IDS, SEVERAL))
     assert content == "id,cat,NA,1e10\n0002,1,1,0\n1e10,0,0,1\nNA,1,0,0\n0001.jpg,1,0,0\n"
-    assert {check.state for check in submission.check(problem, submission.parse(content), sample, SEVERAL)} == {"passed"}
+    assert {check.state for check in preflight.check_file(problem, submission.parse(content), sample, SEVERAL)} == {"passed"}
 
 
 def test_a_ranking_of_few_classes_holds_them_all():
@@ -297,7 +297,7 @@ def test_a_ranking_of_few_classes_holds_them_all():
     sample = submission.parse(case.sample)
     frame = submission.build(problem, sample, IDS, case.predicted)
     assert frame["Label"].tolist() == ["NA cat 1e10", "1e10 cat NA", "cat NA 1e10", "cat NA 1e10"]
-    assert {check.state for check in submission.check(problem, frame, sample)} == {"passed"}
+    assert {check.state for check in preflight.check_file(problem, frame, sample)} == {"passed"}
 
 
 def test_log_loss_of_several_labels_is_clipped_and_not_shared_out():
@@ -305,7 +305,7 @@ def test_log_loss_of_several_labels_is_clipped_and_not_shared_out():
     sample = submission.parse("id,cat,NA,1e10\n7,0.5,0.5,0.5\n")
     frame = submission.build(problem, sample, ["7"], np.array([[1.0, 0.9, 0.0]]))
     assert submission.text(frame) == "id,cat,NA,1e10\n7,0.9999999,0.9,1e-7\n"
-    assert {check.name: check.state for check in submission.check(problem, frame, sample)}["row sums"] == "passed"
+    assert {check.name: check.state for check in preflight.check_file(problem, frame, sample)}["row sums"] == "passed"
 
 
 def test_values_stay_within_their_own_class_s_range_and_no_zero_is_negative():
@@ -316,11 +316,11 @@ def test_values_stay_within_their_own_class_s_range_and_no_zero_is_negative():
     sample = submission.parse("id,a,b\n1,0,0\n2,0,0\n")
     frame = submission.build(problem, sample, ["1", "2"], np.array([[5, 5], [-0.0, 1e9]]))
     assert submission.text(frame) == "id,a,b\n1,0,10.12346\n2,0,20\n"
-    done = {check.name: check.state for check in submission.check(problem, frame, sample)}
-    assert done | {"spread": "warned"} == done  # a is the same in both rows
+    done = {check.name: check.state for check in preflight.check_file(problem, frame, sample)}
+    assert done | {"constant columns": "warned"} == done  # a is the same in both rows
     assert "failed" not in done.values()
     low = submission.parse("id,a,b\n1,0,5\n2,-1,20\n")  # within the range of a
-    assert {check.name: check.state for check in submission.check(problem, low, sample)}["values"] == "failed"
+    assert {check.name: check.state for check in preflight.check_file(problem, low, sample)}["values"] == "failed"
 
 
 @pytest.mark.parametrize(("metric", "kind"), [("log_loss", "multiclass"), ("kl_divergence", "soft")])
@@ -338,7 +338,7 @@ def test_written_rows_sum_to_one(monkeypatch, metric, kind, digits):
         said = submission.read(problem, frame)
         assert np.abs(said.sum(1) - 1).max() < 2e-7
         assert np.allclose(said, values, rtol=2e-4, atol=2e-7)  # 1,000 classes of at least 1e-7 take 1e-4 from the others
-        assert {check.state for check in submission.check(problem, frame, sample, values)} == {"passed"}
+        assert {check.state for check in preflight.check_file(problem, frame, sample, values)} == {"passed"}
 
 
 def test_large_files_have_fewer_digits(monkeypatch):
@@ -368,7 +368,7 @@ def test_ids_are_text_whatever_they_look_like(style):
     content = submission.text(submission.build(case.problem, sample, NASTY[::-1], values[::-1]))
     frame = submission.parse(content)
     assert frame["id"].tolist() == ids
-    assert "failed" not in [check.state for check in submission.check(case.problem, frame, sample, values)]
+    assert "failed" not in [check.state for check in preflight.check_file(case.problem, frame, sample, values)]
     assert (submission.read(case.problem, frame).argmax(1) == values.argmax(1)).all()
 
 
@@ -383,9 +383,9 @@ def test_the_header_stays_as_it_is_written(tmp_path, header):
     content = submission.text(submission.build(problem, sample, ["7", "8"], EXCLUSIVE[:2]))
     plain = header.removeprefix("\ufeff")
     assert content == f"{plain}\n7,{extra}cat\n8,{extra}NA\n"
-    assert {check.state for check in submission.check(problem, submission.parse(content), sample)} == {"passed"}
+    assert {check.state for check in preflight.check_file(problem, submission.parse(content), sample)} == {"passed"}
     renamed = submission.parse(content.replace("x.1", "x", 1) if "x" in header else content.replace("Label", "Label.1", 1))
-    assert [check.name for check in submission.check(problem, renamed, sample)] == ["header"]
+    assert [check.name for check in preflight.check_file(problem, renamed, sample)] == ["header"]
 
 
 @pytest.mark.parametrize("content", ["id,Label\na,cat,NA\nb,cat\n", "id,Label\na,cat\nb,cat,NA\n", "id,Label\na,cat,NA\nb,cat,NA\n"])
@@ -423,7 +423,7 @@ def test_long_rows_of_any_order_and_of_some_classes_only():
     sample = submission.parse("id,p\nNA_1e10,0\n0002_cat,0\nNA_cat,0\n")
     frame = submission.build(case.problem, sample, IDS, case.predicted)
     assert submission.text(frame) == "id,p\nNA_1e10,0.125\n0002_cat,0.75\nNA_cat,0.25\n"
-    assert "failed" not in [check.state for check in submission.check(case.problem, frame, sample, case.predicted)]
+    assert "failed" not in [check.state for check in preflight.check_file(case.problem, frame, sample, case.predicted)]
 
 
 # -- completing --------------------------------------------------------------------------------------------------------------------
@@ -544,6 +544,14 @@ BROKEN = {  # name of the check → (style, the content as it was, the content b
         ("confidence", "cat 0.875", "cat"),
     ],
     "row sums": [("columns", "0.125,0.125,0.75", "0.125,0.125,0.750002")],
+    "types": [
+        ("positive", "0.875", " 0.875"),
+        ("positive", "0.875", "0.8_75"),
+        ("positive", "0.875", "True"),
+        ("columns", "0.75,0.125,0.125", "0.75,0.125,.125"),
+        ("number", "0002,10", "0002,+10"),
+        ("rows", "0002_NA,0.5", "0002_NA,0.5 "),
+    ],
 }
 
 
@@ -558,8 +566,7 @@ def test_each_broken_submission_fails_its_check(name, style, was, broken):
     [
         ("label", "id,Label\n0002,cat\n1e10,cat\nNA,cat\n0001.jpg,cat\n"),
         ("positive", "id,is_dog\n0002,0.5\n1e10,0.5\nNA,0.5\n0001.jpg,0.5\n"),
-        ("columns", "id,cat,NA,1e10\n0002,0.1,0.5,0.4\n1e10,0.1,0.4,0.5\nNA,0.1,0.3,0.6\n0001.jpg,0.1,0.6,0.3\n"),
-        ("rows", long("id,p", "0.1 0.5 0.4 0.1 0.4 0.5 0.1 0.3 0.6 0.1 0.6 0.3")),
+        ("columns", "id,cat,NA,1e10\n0002,0.1,0.5,0.4\n1e10,0.1,0.5,0.4\nNA,0.1,0.5,0.4\n0001.jpg,0.1,0.5,0.4\n"),
         *((style, CASES[style].sample) for style in ("index", "labels", "ranking", "number", "rows", "confidence")),
     ],
 )
@@ -585,12 +592,33 @@ def test_a_constant_prediction_warns(style, content):
 def test_a_failed_check_names_the_row_and_its_value(name, style, was, broken, said):
     case = CASES[style]
     frame = submission.parse(case.golden.replace(was, broken, 1))
-    done = {check.name: check for check in submission.check(case.problem, frame, submission.parse(case.sample))}
+    done = {check.name: check for check in preflight.check_file(case.problem, frame, submission.parse(case.sample))}
     assert (done[name].state, done[name].text) == ("failed", said)
 
 
+def test_a_decision_that_is_no_whole_number_fails():
+    problem = dataclasses.replace(CASES["positive"].problem, metric="accuracy")
+    sample = submission.parse("id,is_dog\n7,0\n8,0\n")
+    for cell, state in (("1", "passed"), ("0.75", "failed")):
+        done = preflight.check_file(problem, submission.parse(f"id,is_dog\n7,{cell}\n8,0\n"), sample)
+        assert {check.name: check.state for check in done}["types"] == state
+
+
+def test_a_column_that_never_changes_warns():
+    content = "id,cat,NA,1e10\n0002,0.1,0.5,0.4\n1e10,0.1,0.4,0.5\nNA,0.1,0.3,0.6\n0001.jpg,0.1,0.6,0.3\n"
+    done = {check.name: check for check in preflight.check_file(CASES["columns"].problem, submission.parse(content), submission.parse(content))}
+    assert (done["constant columns"].state, done["constant columns"].text) == ("warned", "the same in every row for 'cat'")
+    assert done["spread"].state == "passed"
+
+
+def test_a_large_file_warns(monkeypatch):
+    assert states("label", built("label"))["file size"] == "passed"
+    monkeypatch.setattr(preflight, "LARGE", 10)
+    assert states("label", built("label"))["file size"] == "warned"
+
+
 def test_every_check_has_been_broken():
-    assert {*BROKEN, "spread", "class mix"} == {"header", *submission.CHECKS}
+    assert {*BROKEN, "spread", "constant columns", "class mix", "file size"} == {"header", *preflight.FILE}
 
 
 @pytest.mark.parametrize("style", CASES)
@@ -608,7 +636,7 @@ def test_another_class_mix_than_out_of_fold_warns(style):
     for shift, state in ((0, "passed"), (280, "warned")):
         shifted = np.where(np.arange(rows)[:, None] < shift, last, np.roll(held_out, 7, axis=0))
         frame = submission.build(problem, sample, ids, shifted)
-        done = {check.name: check for check in submission.check(problem, frame, sample, held_out)}
+        done = {check.name: check for check in preflight.check_file(problem, frame, sample, held_out)}
         assert done["class mix"].state == state, done["class mix"].text
     assert f"most: {problem.classes[-1]!r} " in done["class mix"].text or style == "positive"
 

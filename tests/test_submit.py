@@ -2,15 +2,20 @@
 
 import dataclasses
 import importlib
+import os
+import re
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pandas as pd
 import pytest
+from kaggle_server import SIGNATURE, TOKEN, Server
 from test_submission import PLAIN
 
-from clf import config, kaggle, paths, problem, tables
+from clf import config, kaggle, ledger, paths, preflight, problem, sending, tables
 
 submit = importlib.import_module("scripts.07_submit")
 
@@ -55,28 +60,23 @@ def make_run(place, name: str, holdout: bool = False) -> None:
 WANTED = "id,Label\n0002,cat\n1e10,1e10\nNA,NA\n0001.jpg,NA\n1e10,1e10\nlost,NA\n"
 
 
-class Kaggle:
-    """Stands in for `clf.kaggle`'s three functions; remembers what was asked."""
+@pytest.fixture
+def server(monkeypatch):
+    """The competition on a stand-in for Kaggle, at which this process's client points; nobody pauses."""
+    kaggle._signed_in.cache_clear()
+    for name in [name for name in sys.modules if name.split(".")[0] in ("kaggle", "kagglesdk")]:
+        monkeypatch.delitem(sys.modules, name)  # the client reads its surroundings when it is imported
+    monkeypatch.setattr(kaggle, "PAUSE", 0.01)
+    with Server() as running:
+        for name, value in running.environment().items():
+            monkeypatch.setenv(name, value)
+        running.add("toy", {"train.csv": b"x"}, lambda content: 0.987)
+        yield running
+    kaggle._signed_in.cache_clear()
 
-    def __init__(self, monkeypatch, status: str = "COMPLETE"):
-        self.sent, self.asked, self.status = [], [], status
-        monkeypatch.setattr(kaggle, "credentials", lambda: "KAGGLE_API_TOKEN")
-        monkeypatch.setattr(kaggle, "submit", self.submit)
-        monkeypatch.setattr(kaggle, "wait", self.wait)
 
-    def submit(self, competition, file, message):
-        self.sent.append((competition, file.read_text(), message))
-        return 70 + len(self.sent)
-
-    def wait(self, competition, ref, seconds):
-        self.asked.append((competition, ref, seconds))
-        done = self.status == "COMPLETE"
-        return {
-            "status": self.status,
-            "public": "0.987" if done else "",
-            "private": "",
-            "reason": "bad id" if self.status == "ERROR" else "",
-        }
+def sent_to(server) -> list[dict]:
+    return server.competitions["toy"].submissions
 
 
 def send(**words) -> None:
@@ -95,7 +95,8 @@ def test_without_credentials_the_file_is_made_checked_and_graded(place, script):
     assert "6 rows; 1 rows without a readable picture got the mean of train's labels" in done.stdout
     assert record["file_hash"] == paths.hash_file(place.submission("net-1234"))
     assert {check["state"] for check in record["checks"]} <= {"passed", "warned"}
-    assert "header        passed  id,Label" in done.stdout
+    assert re.search("header +passed +id,Label", done.stdout)
+    assert re.search("tries left +not asked +no Kaggle credentials were found", done.stdout)
     assert "out-of-fold accuracy 0.9876" in done.stdout
     # 0002, both 1e10 and 0001.jpg … of the answers cat, 1e10, cat, NA, 1e10, cat: NA and lost are wrong.
     assert "hidden accuracy 0.6667 on 6 embedded answers" in done.stdout
@@ -106,7 +107,6 @@ def test_without_credentials_the_file_is_made_checked_and_graded(place, script):
     again = script("07_submit", "competition=toy")
     assert again.stdout.startswith("submit: nothing to make")
     assert "hidden accuracy 0.6667" in again.stdout
-    assert "header" not in again.stdout
 
 
 def test_what_changes_is_made_again_and_said(place, capsys):
@@ -147,17 +147,16 @@ def test_ratings_are_decided_by_cuts_from_out_of_fold_rows(place, capsys):
     assert "hidden kappa 1.0000 on 3 embedded answers" in said
 
 
-def test_a_failed_check_writes_and_sends_nothing(place, monkeypatch, capsys):
-    service = Kaggle(monkeypatch)
+def test_a_failed_check_writes_and_sends_nothing(place, server, capsys):
     broken = dataclasses.replace(PLAIN, columns=("Label",), classes=("cat", "", "1e10"))
     problem.write(place.problem, broken, {})
     write(place.train, {"id": ["a"], "label": ["cat"], "cluster": [""]})
     make_run(place, "net-1234")
     with pytest.raises(config.Mistake, match="empty cells"):
-        send()
-    assert "empty cells   failed" in capsys.readouterr().out
+        send(force=True)
+    assert re.search("empty cells +failed", capsys.readouterr().out)
     assert not place.submissions.exists()
-    assert not service.sent
+    assert not sent_to(server)
 
 
 def test_a_mistake_exits_with_2(place, script):
@@ -176,70 +175,194 @@ def test_locked_rows_are_scored(place, capsys):
     assert "holdout accuracy 0.5000 on 2 locked rows" in capsys.readouterr().out
 
 
-def test_the_file_is_sent_once_and_the_ledger_says_so(place, monkeypatch, capsys):
-    service = Kaggle(monkeypatch)
+def constant(place) -> None:
+    for key in ("0", "1"):
+        paths.write_predictions(place.run("net-1234").fold(key).test, np.array([3, 0, 1, 2]), SURE[[1] * 4])
+
+
+def test_the_file_is_sent_once_and_the_ledger_says_so(place, server, capsys):
     send()
-    assert service.sent[0][:2] == ("toy", WANTED)
-    assert "net-1234" in service.sent[0][2]
-    assert "0.9876" in service.sent[0][2]
-    assert "ref 71: public 0.987" in capsys.readouterr().out
+    (made,) = sent_to(server)
+    assert made["content"].decode() == WANTED
+    assert made["description"].startswith("run net-1234 cv 0.9876")
+    said = capsys.readouterr().out
+    assert "ref 1001: public 0.98700, cv 0.9876, difference -0.0006" in said
+    assert re.search("tries left +passed +5, this one included", said)
+    assert re.search("sent before +passed +never", said)
     lines = tables.read(place.ledger)
-    assert lines["event"].tolist() == ["submit", "score"]
-    assert lines["ref"].tolist() == ["71", "71"]
-    assert lines["public"].tolist() == ["", "0.987"]
+    assert lines[["event", "ref", "status", "public"]].to_numpy().tolist() == [
+        ["submit", "", "SENDING", ""],
+        ["submit", "1001", "PENDING", ""],
+        ["score", "1001", "COMPLETE", "0.98700"],
+    ]
     assert set(lines["file_hash"]) == {paths.hash_file(place.submission("net-1234"))}
+    assert set(lines["members"]) == {"net-1234/0 net-1234/1"}
 
     send()
     said = capsys.readouterr().out
-    assert "not sent again" in said
-    assert "public 0.987" in said
+    assert "nothing to make" in said
+    assert re.search("header +passed +id,Label", said)
+    assert "as ref 1001 (run net-1234, COMPLETE): not sent again" in said
+    assert "public 0.98700" in said
     make_run(place, "twin")  # another run with the very same file
     send(run="twin")
     assert "not sent again" in capsys.readouterr().out
-    assert (len(service.sent), len(service.asked), len(tables.read(place.ledger))) == (1, 1, 2)
+    assert (len(sent_to(server)), len(tables.read(place.ledger))) == (1, 3)
     send(force=True)
-    assert len(service.sent) == 2
-    assert "ref 72" in capsys.readouterr().out
+    assert len(sent_to(server)) == 2
+    assert "ref 1002: public 0.98700, cv 0.9876, difference -0.0006, number 1 of 2 own submissions" in capsys.readouterr().out
+    assert len({made["description"] for made in sent_to(server)}) == 2
 
 
-def test_a_score_that_came_late_is_asked_for_again(place, monkeypatch, capsys):
-    service = Kaggle(monkeypatch, "PENDING")
+def test_a_score_that_came_late_is_asked_for_again(place, server, capsys):
+    server.competitions["toy"].polls = 1
+    server.competitions["toy"].daily_limit = 1  # none is left the second time, and none is needed
     send(wait=0.0)
     assert "not scored yet" in capsys.readouterr().out
-    assert tables.read(place.ledger)["event"].tolist() == ["submit"]
-    service.status = "COMPLETE"
+    assert ledger.folded(place)["status"].tolist() == ["PENDING"]
     send()
-    assert "ref 71: public 0.987" in capsys.readouterr().out
-    assert len(service.sent) == 1
-    assert [ref for _, ref, _ in service.asked] == [71, 71]
+    said = capsys.readouterr().out
+    assert "ref 1001: public 0.98700" in said
+    assert "none is needed" in said
+    assert len(sent_to(server)) == 1
 
 
-def test_a_file_that_kaggle_cannot_score_is_a_mistake_with_its_reason(place, monkeypatch):
-    service = Kaggle(monkeypatch, "ERROR")
+def test_a_file_that_kaggle_cannot_score_is_a_mistake_with_its_reason(place, server):
+    def refuse(content: bytes) -> float:
+        raise ValueError("bad id")
+
+    server.competitions["toy"].score = refuse
     for _ in range(2):  # the second time the ledger knows
-        with pytest.raises(config.Mistake, match="ref 71: bad id"):
+        with pytest.raises(config.Mistake, match="ref 1001: bad id"):
             send()
-    assert len(service.sent) == 1
+    assert len(sent_to(server)) == 1
+
+
+def test_a_doubtful_file_is_sent_only_by_force(place, server, capsys):
+    constant(place)
+    write(place.test, {"id": [*TEST_IDS[:5], "lost"]})
+    with pytest.raises(config.Mistake, match=r"doubts the file \(spread\).*force=true"):
+        send()
+    assert re.search("spread +warned +every row says the same", capsys.readouterr().out)
+    assert not sent_to(server)
+    assert not place.ledger.exists()
+    send(force=True)
+    assert len(sent_to(server)) == 1
+
+
+def test_no_try_left_and_a_code_competition_stop_also_by_force(place, server):
+    for changed, name in (({"daily_limit": 0}, "tries left"), ({}, "kind")):
+        if name == "kind":
+            paths.write_json(place.download, {"source": "kaggle", "slice": False, "facts": {"code_competition": True}})
+        for attribute, value in changed.items():
+            setattr(server.competitions["toy"], attribute, value)
+            sent_to(server).append(
+                {"ref": 1, "fileName": "", "description": "by hand", "date": "2024-01-01T00:00:00.000Z", "polls": 9, "content": b""}
+            )
+        with pytest.raises(config.Mistake, match=name):
+            send(force=True)
+    assert "CreateSubmission" not in server.calls
+    assert "upload" not in server.calls
 
 
 @pytest.mark.parametrize(
-    ("words", "facts", "reason"),
-    [
-        ({"dry_run": True}, {}, "dry_run=true"),
-        ({"dry_run": True, "force": True}, {}, "dry_run=true"),
-        ({}, {"slice": True}, "a slice"),
-        ({}, {"facts": {"code_competition": True}}, "a notebook"),
-    ],
+    ("words", "download"), [({"dry_run": True}, {}), ({"dry_run": True, "force": True}, {}), ({"dry_run": True}, {"slice": True})]
 )
-def test_what_must_not_be_sent_is_not(place, monkeypatch, capsys, words, facts, reason):
-    service = Kaggle(monkeypatch)
-    paths.write_json(place.download, {"source": "kaggle", "slice": False, "facts": {}, **facts})
+def test_a_dry_run_asks_and_sends_nothing(place, server, capsys, words, download):
+    paths.write_json(place.download, {"source": "kaggle", "slice": False, "facts": {}, **download})
     send(**words)
     said = capsys.readouterr().out
-    assert "not sent: " in said
-    assert reason in said
-    assert not service.sent
+    assert "not sent: dry_run=true" in said
+    names = ["header", *preflight.FILE, *preflight.OCCASION]
+    assert [line[2:18].strip() for line in said.splitlines() if re.match(r"  \w.{15} (passed|warned|failed|not asked)", line)] == names
+    assert bool(re.search("tries left +passed +5, this one", said)) == (not download)
+    assert bool(re.search("whole data +failed", said)) == bool(download)
+    assert not sent_to(server)
     assert not place.ledger.exists()
+
+
+def test_a_slice_stops(place, server):
+    paths.write_json(place.download, {"source": "embedded", "slice": True, "facts": {}})
+    with pytest.raises(config.Mistake, match="whole data"):
+        send()
+    assert not sent_to(server)
+
+
+# -- killed and stopped ------------------------------------------------------------------------------------------------------------
+
+
+def begin(place, until) -> subprocess.Popen:
+    """Step 07 in a process of its own, returned as soon as the condition holds."""
+    command = [sys.executable, "-m", "scripts.07_submit", "competition=toy"]
+    process = subprocess.Popen(command, cwd=paths.CHECKOUT, env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not until() and process.poll() is None:
+        time.sleep(0.02)
+    assert process.poll() is None, process.communicate()
+    return process
+
+
+@pytest.mark.parametrize(("where", "arrived"), [("CreateSubmission", 1), ("StartSubmissionUpload", 0)])
+def test_a_kill_during_the_upload_leads_to_no_second_one(place, server, capsys, where, arrived):
+    server.plant(where, seconds=3.0, after=True)
+    process = begin(place, lambda: where in server.calls and (len(sent_to(server)) == arrived))
+    process.kill()
+    process.communicate()
+    assert len(sent_to(server)) == arrived
+    assert tables.read(place.ledger)["status"].tolist() == ["SENDING"]
+    send()
+    said = capsys.readouterr().out
+    assert ("it is there as ref 1001" if arrived else "it is not there") in said
+    assert "ref 1001: public 0.98700" in said
+    assert len(sent_to(server)) == 1
+    assert ledger.folded(place)[["ref", "status", "run"]].to_numpy().tolist() == [["1001", "COMPLETE", "net-1234"]]
+
+
+def test_a_list_that_cannot_be_read_after_a_kill_sends_nothing(place, server):
+    made = sending.make(place, problem.read(place.problem), "net-1234")
+    ledger.append(place, event="submit", run="net-1234", file_hash=made["file_hash"], status="SENDING", message="run net-1234 #12345678")
+    server.plant("ListSubmissions", status=503, times=99)
+    with pytest.raises(config.Mistake, match="503"):
+        send()
+    assert not sent_to(server)
+
+
+def test_a_lost_ledger_sends_nothing_twice(place, server, capsys):
+    send()
+    place.ledger.unlink()
+    send()
+    assert len(sent_to(server)) == 1
+    assert "as ref 1001" in capsys.readouterr().out
+    assert ledger.folded(place)["public"].tolist() == ["0.98700"]
+
+
+def test_ctrl_c_during_the_wait_leaves_the_score_for_later(place, server):
+    server.competitions["toy"].polls = 99
+    process = begin(place, lambda: "ListSubmissions" in server.calls and sent_to(server))
+    said = ""
+    while "waiting up to" not in said:
+        said += process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    out, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "ref 1001 is with Kaggle and stands in the ledger: make scores COMPETITION=toy" in errors
+    assert "Traceback" not in errors
+    assert TOKEN not in said + out + errors
+    assert SIGNATURE not in said + out + errors
+    assert ledger.folded(place)["status"].tolist() == ["PENDING"]
+
+
+# -- before training ---------------------------------------------------------------------------------------------------------------
+
+
+def test_what_keeps_a_submission_from_counting_is_said_before_training(place, capsys):
+    sending.announce(place)
+    assert capsys.readouterr().out == ""
+    facts = {"code_competition": True, "deadline": "2020-01-01T00:00:00Z"}
+    paths.write_json(place.download, {"source": "kaggle", "slice": False, "facts": facts})
+    sending.announce(place)
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith("note: a code competition takes a notebook, not a file: train here, make export COMPETITION=toy")
+    assert said[1].startswith("note: the deadline, passed on 2020-01-01 00:00 UTC")
 
 
 def test_it_starts_without_tensorflow():
