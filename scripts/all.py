@@ -7,42 +7,29 @@ settings that were there before 06 wrote its own, so a second call has nothing t
 """
 
 import importlib
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from clf import config, paths
+from clf import config, paths, sending, steps
 
 STEPS = ("01_download", "02_explore", "03_prepare", "04_train_sample", "05_train", "06_improve", "07_submit")
 EMBEDDED_MINUTES = {"05_train": "1", "06_improve": "1.5"}  # of the embedded default, where neither minutes= nor epochs= is given
 
 
 def main(given: dict[str, str]) -> None:
-    known = {step: config.known_words(importlib.import_module(f"scripts.{step}")) for step in STEPS}
-    for word in given:
-        if not any(word in words for words in known.values()):
-            raise config.unknown_word(word, sorted(set().union(*known.values())), "all steps")
+    began, scripts = time.monotonic(), {step: importlib.import_module(f"scripts.{step}") for step in STEPS}
+    steps.check_words(scripts, given, [], "all steps")
     place = paths.Place(given.get("competition", config.DEFAULT_COMPETITION))
     config.check_competition(place.competition)
-    began = time.monotonic()
-    for step in STEPS:
-        words = {word: value for word, value in given.items() if word in known[step]}
-        if "improved" in known[step]:
-            words.setdefault("improved", "false")
+    for step, script in scripts.items():
         embedded = (paths.read_json(place.download) or {}).get("source") == "embedded"
-        if step in EMBEDDED_MINUTES and embedded and not {"minutes", "epochs"} & words.keys():
-            words["minutes"] = EMBEDDED_MINUTES[step]
-        if "deadline" in words:  # of the whole command, where the step counts from its own start
-            minutes = config.set_typed(importlib.import_module(f"scripts.{step}").Words, "deadline", words["deadline"])
-            words["deadline"] = str(max(0.01, minutes - (time.monotonic() - began) / 60))
-        print(f"\n== {step} ({time.monotonic() - began:.0f} s)", flush=True)
-        script = Path(__file__).with_name(f"{step}.py")
-        status = subprocess.run([sys.executable, str(script), *(f"{word}={value}" for word, value in words.items())]).returncode
-        if status:
-            sys.exit(status)
+        budget = {"minutes": EMBEDDED_MINUTES[step]} if step in EMBEDDED_MINUTES and embedded and not {"minutes", "epochs"} & given.keys() else {}
+        steps.run({step: script}, given | budget, began)
+        if step == STEPS[0]:
+            sending.announce(place)
     print(f"\nall: 01 to 07 done in {time.monotonic() - began:.0f} s")
 
 
