@@ -15,7 +15,7 @@ endif
 # What was typed behind the verb, as scripts read it. Make exports its words as well; the scripts read the arguments only.
 WORDS = $(patsubst COMPETITION=%,competition=%,$(filter-out VENV=% PYTHON=%,$(MAKEOVERRIDES)))
 
-VERBS := help setup all download explore prepare sample train improve submit predict export board readme runs bench clean test zoo lint format
+VERBS := help setup all login-check download explore prepare sample train improve submit scores leaderboard rehearse predict export board readme runs bench clean test zoo kaggle-local lint format
 ifneq ($(filter-out $(VERBS),$(MAKECMDGOALS)),)
 $(error unknown verb $(filter-out $(VERBS),$(MAKECMDGOALS)). Settings are words like epochs=3; make alone lists the verbs)
 endif
@@ -25,7 +25,7 @@ endif
 .SUFFIXES:
 
 help:
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 all: setup  ## the set-up where it is missing, then 01 to 07; minutes= is the budget of 05 and of 06, each
 	@$(RUN) scripts/all.py $(WORDS)
@@ -51,6 +51,12 @@ improve: setup  ## 06: try changes on the same fold, keep one only if it beats t
 submit: setup  ## 07: predict, format, check, upload
 	@$(RUN) scripts/07_submit.py $(WORDS)
 
+login-check: setup  ## what signs in to Kaggle, what works, and what to do next; with COMPETITION=, whether its rules are accepted
+	@$(RUN) scripts/login_check.py $(WORDS)
+
+rehearse: setup  ## a hidden test of some training rows, 02 to 07 on the rest without network, and the score; minutes=, holdout=
+	@$(RUN) scripts/rehearse.py $(WORDS)
+
 predict: setup  ## a table of predictions for every picture below images=FOLDER
 	@$(RUN) scripts/predict.py $(WORDS)
 
@@ -63,8 +69,14 @@ board: setup  ## TensorBoard of one competition's runs, on loopback
 readme: setup  ## write the tables of words into README.md
 	@$(RUN) scripts/readme.py
 
-runs: setup  ## the runs of one competition, best first
+runs: setup  ## runs and submissions side by side, best first, and the two to pick in the end
 	@$(RUN) scripts/runs.py $(WORDS)
+
+scores: setup  ## ask Kaggle for scores that came later, and write them into the ledger
+	@$(RUN) scripts/scores.py $(WORDS)
+
+leaderboard: setup  ## one's place among the public scores
+	@$(RUN) scripts/leaderboard.py $(WORDS)
 
 bench: setup  ## how fast 02 reads and joins, beside what bounds it: files=, rows=, repeats=
 	@$(RUN) scripts/bench.py $(WORDS)
@@ -77,6 +89,9 @@ test: setup  ## the tests
 
 zoo: setup  ## small copies of 44 real competitions through all steps, and changed in 13 ways through 02; the README's table of them
 	@$(RUN) -m tests.zoo
+
+kaggle-local: setup  ## a stand-in for Kaggle on 127.0.0.1, to try all this without an account: folder=, answers=, port=, fault=
+	@$(RUN) -m tests.standin $(WORDS)
 
 lint: setup  ## style and format
 	@$(RUN) -m ruff check . && $(RUN) -m ruff format --check .

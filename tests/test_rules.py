@@ -14,7 +14,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 SOURCES = sorted((CHECKOUT / "clf").glob("*.py"))
 SCRIPTS = sorted((CHECKOUT / "scripts").glob("*.py"))
 LAYERS = {
-    0: {"paths", "config", "kaggle", "archives", "parts", "embedded", "sources"},
+    0: {"paths", "config", "credentials", "refusals", "kaggle", "downloads", "archives", "parts", "embedded", "sources"},
     1: {
         *(
             "problem",
@@ -33,7 +33,8 @@ LAYERS = {
             "tables",
         ),
         *("images", "decoders", "containers", "duplicates", "store", "folds", "metrics", "decisions"),
-        *("styles", "submission", "sending", "runs", "report", "crew"),
+        *("styles", "submission", "preflight", "sending", "ledger", "standing", "runs", "report", "crew"),
+        *("hidden", "carving", "rehearsal", "steps"),
     },
     2: {"networks"},
     3: {"data", "augment", "models", "learn", "optim", "losses"},
