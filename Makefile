@@ -15,7 +15,7 @@ endif
 # What was typed behind the verb, as scripts read it. Make exports its words as well; the scripts read the arguments only.
 WORDS = $(patsubst COMPETITION=%,competition=%,$(filter-out VENV=% PYTHON=%,$(MAKEOVERRIDES)))
 
-VERBS := help setup all login-check download explore prepare sample train improve submit scores leaderboard rehearse predict export board readme runs bench clean test zoo kaggle-local lint format
+VERBS := help setup all login-check download explore prepare sample train improve compare submit scores leaderboard rehearse predict export board readme runs bench judge clean test zoo kaggle-local lint format
 ifneq ($(filter-out $(VERBS),$(MAKECMDGOALS)),)
 $(error unknown verb $(filter-out $(VERBS),$(MAKECMDGOALS)). Settings are words like epochs=3; make alone lists the verbs)
 endif
@@ -47,6 +47,9 @@ train: setup  ## 05: train on all; minutes= or epochs=, fold=0|all|full
 
 improve: setup  ## 06: try changes on the same fold, keep one only if it beats the noise
 	@$(RUN) scripts/06_improve.py $(WORDS)
+
+compare: setup  ## runs=a,b: is the second better than the first, or was it luck?
+	@$(RUN) scripts/compare.py $(WORDS)
 
 submit: setup  ## 07: predict, format, check, upload
 	@$(RUN) scripts/07_submit.py $(WORDS)
@@ -80,6 +83,9 @@ leaderboard: setup  ## one's place among the public scores
 
 bench: setup  ## how fast 02 reads and joins, beside what bounds it: files=, rows=, repeats=
 	@$(RUN) scripts/bench.py $(WORDS)
+
+judge: setup  ## is the gate right, and are the intervals? measured on short trainings: sets=, seeds=, gates=
+	@$(RUN) scripts/judge.py $(WORDS)
 
 clean: setup  ## remove derived data of one competition; raw/, runs/ and submissions/ stay unless asked (runs=true …)
 	@$(RUN) scripts/clean.py $(WORDS)

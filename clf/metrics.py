@@ -394,25 +394,3 @@ def better(metric: Metric, score: float, than: float) -> bool:
     if np.isnan(score) or np.isnan(than):
         return bool(np.isnan(than) and not np.isnan(score))
     return score > than if metric.higher_is_better else score < than
-
-
-def interval(
-    metric: Metric, truth: np.ndarray, predicted: np.ndarray, asked: Asked, resamples: int = 1000, seed: int = 0, share: float = 0.95
-) -> tuple[float, float]:
-    """Bootstrap percentile interval of the score over rows drawn with replacement (Efron 1979): (low, high).
-
-    It says how far the score moves with other rows of the same kind; not with another training. Resamples in which the score is not
-    defined (ROC AUC without one of the classes) are left out; all undefined: (nan, nan).
-    """
-    truth, predicted = checked(truth, predicted, asked, metric.kinds)
-    rows = metric.rows(truth, predicted, asked) if metric.rows else None
-    generator = np.random.default_rng(seed)
-    scores = np.empty(resamples)
-    for index in range(resamples):
-        drawn = generator.integers(0, len(truth), len(truth))
-        scores[index] = metric.score(truth[drawn], predicted[drawn], asked) if rows is None else rows[drawn].mean()
-    scores = scores[~np.isnan(scores)]
-    if not scores.size:
-        return float("nan"), float("nan")
-    low, high = np.quantile(scores, [(1 - share) / 2, (1 + share) / 2])
-    return float(low), float(high)

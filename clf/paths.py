@@ -263,6 +263,14 @@ class Place:
         return Run(self.runs / name)
 
     @property
+    def judged(self) -> Path:
+        """The runs that `make judge` trains to measure the gate with; no other command reads them."""
+        return self.data / "judged"
+
+    def judged_run(self, name: str) -> Run:
+        return Run(self.judged / name)
+
+    @property
     def predictions(self) -> Path:
         return self.data / "predictions"
 
@@ -280,6 +288,11 @@ class Place:
     @property
     def config(self) -> Path:
         return self.data / "config.toml"
+
+    @property
+    def noise(self) -> Path:
+        """How far seeds move the score, as last measured: it outlives the runs that showed it."""
+        return self.data / "noise.json"
 
     @property
     def improve(self) -> Path:
@@ -326,7 +339,7 @@ class Place:
     def asked_for(self, raw: bool, runs: bool, submissions: bool) -> list[Path]:
         """What `make clean` removes only when asked."""
         wanted = [self.raw, self.download, self.answers] if raw else []
-        wanted += [self.runs, self.improve, self.improve_page, self.predictions, self.exports] if runs else []
+        wanted += [self.runs, self.judged, self.improve, self.improve_page, self.predictions, self.exports] if runs else []
         wanted += [self.submissions] if submissions else []
         return [path for path in wanted if path.exists()]
 
@@ -343,6 +356,24 @@ def imagenet() -> Path:
 def bench() -> Path:
     """What `make bench` has measured."""
     return work() / "data" / "bench.json"
+
+
+def judge() -> Path:
+    """What `make judge` has found."""
+    return work() / "data" / "judge.json"
+
+
+def judge_picture() -> Path:
+    return work() / "data" / "judge.png"
+
+
+def readme() -> Path:
+    return CHECKOUT / "README.md"
+
+
+def readme_picture() -> Path:
+    """The curve of `make judge` as the README shows it."""
+    return CHECKOUT / ".github" / "judge.png"
 
 
 def show(path: Path) -> str:

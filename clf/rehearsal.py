@@ -132,22 +132,11 @@ def graded(there: Place, run: str) -> dict:
     class shares (mean values) for every row."""
     question = problem.read(there.problem)
     frame, answers = submission.load(there.submission(run)), submission.load(there.answers)
-    truth = submission.read(question, answers)
     ids = submission.examples(question, answers)
-    place = {name: number for number, name in enumerate(submission.examples(question, frame))}
-    said = submission.read(question, frame)[[place[name] for name in ids]]
     prior = np.tile(targets.prior(question, tables.read(there.train)["label"]), (len(ids), 1))
     guess = submission.build(question, answers, ids, prior)
-    metric, asked = metrics.METRICS[question.metric], runs.asked(question)
-    known = truth.argmax(1) if question.kind in problem.SINGLE else truth.astype(np.float32)
-    low, high = metrics.interval(metric, known, said, asked)
-    return {
-        "score": submission.grade(question, frame, answers),
-        "low": low,
-        "high": high,
-        "prior": submission.grade(question, guess, answers),
-        "rows": len(ids),
-    }
+    found = runs.evaluate(question, *submission.against(question, frame, answers))
+    return {**found, "prior": submission.grade(question, guess, answers), "rows": len(ids)}
 
 
 def verdict(metric: str, found: dict, cv: dict) -> str:

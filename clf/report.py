@@ -101,9 +101,10 @@ RUN = """{% extends "page" %}{% from "table" import table %}{% block body %}
 
 IMPROVE = """{% extends "page" %}{% from "table" import table %}{% block body %}
 {{ figure }}
-{{ table(["change", "settings", "score", "gain", "noise", ""], rows, [2, 3, 4]) }}
+{{ table(["change", "settings", "score", "95 % interval", "gain", "interval of the gain", "real with probability", ""], rows, [2, 3, 4, 5, 6]) }}
 <p class="small">Gain: how much better than the base, in the metric's own unit; positive is better, whichever way the metric points.
-Noise: how far the base's own runs, or other validation rows, may move a score; a gain below it may be chance.</p>
+Its interval holds the luck of the validation rows and of the seeds, and is the wider the more changes are tried; a change is kept only
+where the whole of it lies above 0.</p>
 {% endblock %}"""
 
 TEMPLATES = {"page": PAGE, "table": TABLE, "explore": EXPLORE, "run": RUN, "improve": IMPROVE}
@@ -486,15 +487,18 @@ def confusion_figure(confusion: np.ndarray, classes: Sequence[str]) -> Markup:
 def improve(path: Path, table: list[dict], text: str) -> None:
     """The page of step 06.
 
-    table: {change, settings {name: value}, score, gain, noise, kept}; gain and noise are None for the base's runs. text: the summary.
+    table: {change, settings {name: value}, score, low, high, gain, kept}, and of changes gain_low, gain_high, probability; the gain is None
+    for the base's runs. text: the summary.
     """
     write_page(path, "improve", title="What each change is worth", lead=text, rows=[change_row(line) for line in table], figure=gains_figure(table))
 
 
 def change_row(line: dict) -> tuple:
-    kept = "kept" if line["kept"] else ""
     settings = " ".join(f"{name}={value}" for name, value in line["settings"].items())
-    return line["change"], settings, number(line["score"]), signed(line["gain"]), number(line["noise"]), kept
+    said = line["change"], settings, number(line["score"]), f"{line['low']:.4f} to {line['high']:.4f}", signed(line["gain"])
+    if line["gain"] is None:
+        return *said, "–", "–", ""
+    return *said, f"{line['gain_low']:+.4f} to {line['gain_high']:+.4f}", f"{line['probability']:.3f}", "kept" if line["kept"] else "dropped"
 
 
 def signed(value: float | None) -> str:
@@ -502,7 +506,7 @@ def signed(value: float | None) -> str:
 
 
 def gains_figure(table: list[dict]) -> Markup:
-    """A bar for each change with its noise; kept ones in blue."""
+    """A bar for each change with the interval of its gain; kept ones in blue."""
     changes = [line for line in table if line["gain"] is not None]
     if not changes:
         return Markup("")
@@ -510,7 +514,7 @@ def gains_figure(table: list[dict]) -> Markup:
     axes.barh(
         range(len(changes)),
         [line["gain"] for line in changes],
-        xerr=[line["noise"] or 0 for line in changes],
+        xerr=np.transpose([(line["gain"] - line["gain_low"], line["gain_high"] - line["gain"]) for line in changes]),
         color=[BLUE if line["kept"] else "#cbd5e0" for line in changes],
         error_kw={"elinewidth": 1, "ecolor": "#1a202c", "capsize": 2},
         height=0.65,
@@ -518,7 +522,7 @@ def gains_figure(table: list[dict]) -> Markup:
     axes.set_yticks(range(len(changes)), [shorten(line["change"], 40) for line in changes])
     axes.invert_yaxis()
     axes.axvline(0, color=GREY, linewidth=0.8)
-    axes.set_xlabel("gain (blue: kept; line: noise)", fontsize=9)
+    axes.set_xlabel("gain (blue: kept; line: its interval)", fontsize=9)
     return inline(png(figure), "gain of each change")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from clf import config, decisions, folds, metrics, paths, problem, tables, targets
+from clf import config, decisions, folds, intervals, metrics, paths, problem, tables, targets
 from clf.config import Config, Mistake
 from clf.problem import Problem
 
@@ -279,30 +279,37 @@ def honest_parts(folds_of_rows: np.ndarray) -> np.ndarray:
     return parts if len(known) > 1 else np.random.default_rng(0).permutation(len(parts)) % 2
 
 
-def evaluate(question: Problem, truth: np.ndarray, predicted: np.ndarray, parts: np.ndarray | None = None) -> dict:
-    """`{"score", "low", "high"}`: the competition's metric with its 95 % bootstrap interval over rows; see `decided` for `parts`."""
+def evaluate(question: Problem, truth: np.ndarray, predicted: np.ndarray, parts: np.ndarray | None = None, units: np.ndarray | None = None) -> dict:
+    """`{"score", "low", "high"}`: the competition's metric with its 95 % interval over rows, drawn by `units`; see `decided` for `parts`."""
     metric, wanted = metrics.METRICS[question.metric], asked(question)
     predicted = decided(question, truth, predicted, parts)
-    low, high = metrics.interval(metric, truth, predicted, wanted)
+    low, high = intervals.interval(metric, truth, predicted, wanted, units)
     return {"score": metric.score(truth, predicted, wanted), "low": low, "high": high}
 
 
 def finish(place: paths.Place, run: paths.Run, settled: Config, seconds: float) -> dict:
-    """Scores a run whose folds are all trained and writes `score.json`, which makes it whole.
+    """Scores a run whose folds are all trained and writes `score.json`, which makes it whole: the score of all out-of-fold rows and of
+    each fold (`fold_ends`: its 95 % interval, and the one that the fold's model alone will have on as many other rows as the test has).
 
     A `full` run has no validation rows: its expected score is that of the newest run with the same settings on folds, where there is one.
     """
-    question = problem.read(place.problem)
-    truth, fold = targets.truth(question, tables.read(place.train).label), tables.read(place.folds).fold.to_numpy()
+    question, train = problem.read(place.problem), tables.read(place.train)
+    truth, fold = targets.truth(question, train.label), tables.read(place.folds).fold.to_numpy()
+    units, asked_for = folds.bound(train), len(tables.read(place.test))
     metric, keys = metrics.METRICS[question.metric], fold_keys(place, settled)
-    scores = dict.fromkeys(keys)
+    scores, ends = dict.fromkeys(keys), {}
     for key in keys:
         rows, values = out_of_fold(run, [key], len(question.classes))
         if len(rows):
-            scores[key] = metric.score(truth[rows], decided(question, truth[rows], values, honest_parts(fold[rows])), asked(question))
+            own = decided(question, truth[rows], values, honest_parts(fold[rows]))
+            scores[key] = metric.score(truth[rows], own, asked(question))
+            of_fold = (metric, truth[rows], own, asked(question))
+            known = intervals.interval(*of_fold, units[rows]), intervals.forecast(*of_fold, asked_for, units[rows])
+            ends[key] = dict(zip(("low", "high", "test_low", "test_high"), (*known[0], *known[1]), strict=True))
     rows, values = out_of_fold(run, keys, len(question.classes))
-    found = evaluate(question, truth[rows], values, honest_parts(fold[rows])) if len(rows) else expected(place, settled)
-    result = {"metric": question.metric, **found, "rows": len(rows), "folds": scores, "seconds": round(seconds, 1), "finished": now()}
+    found = evaluate(question, truth[rows], values, honest_parts(fold[rows]), units[rows]) if len(rows) else expected(place, settled)
+    result = {"metric": question.metric, **found, "rows": len(rows), "folds": scores, "fold_ends": ends}
+    result |= {"test_rows": asked_for, "seconds": round(seconds, 1), "finished": now()}
     paths.write_json(run.score, result)
     return result
 
@@ -375,7 +382,12 @@ def score_text(score: dict) -> str:
     if score["score"] is None:
         return f"{score['metric']} unknown: every row trained (a run on folds with the same settings gives the expected score)"
     kind = "out-of-fold" if score["rows"] else "expected from the folds,"
-    return f"{kind} {score['metric']} {score['score']:.4f} (95 % interval {score['low']:.4f} … {score['high']:.4f})"
+    return f"{kind} {score['metric']} {with_ends(score)}"
+
+
+def with_ends(score: dict) -> str:
+    """A score with its interval, as `evaluate` gives them."""
+    return f"{score['score']:.4f} (95 % interval {score['low']:.4f} … {score['high']:.4f})"
 
 
 def best(place: paths.Place) -> str:

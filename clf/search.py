@@ -1,12 +1,10 @@
-"""Changes tried one at a time, on the same fold, at equal budget; one is kept only where its gain is larger than the noise."""
+"""Changes tried one at a time, on the same fold, at equal budget; one is kept only where its gain is more than luck."""
 
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
-from clf import config, metrics, paths, problem, runs, tables, targets, train
+from clf import compare, config, gate, intervals, paths, runs, train
 from clf.config import Config
 
 _STRONGER = {"none": "light", "light": "medium", "medium": "strong"}
@@ -71,39 +69,27 @@ def run_all(place: paths.Place, settled: Config) -> list[tuple[Trial, paths.Run]
 
 
 def judge(place: paths.Place, tried: list[tuple[Trial, paths.Run]]) -> list[dict]:
-    """One line per trial: score, gain over the mean of the two base runs (positive is better), the noise, whether it is kept.
+    """One line per trial: score and its interval; of a change the gain over the two base runs (positive is better), its interval, the
+    probability that it is real, and whether it is kept.
 
-    The noise is the larger of two: how far the two seeds of the base lie apart, and the half-width of the 95 % interval of the gain
-    under resampling of validation rows in pairs (bootstrap). At most one change is kept, the one with the largest gain.
+    The gate's level is shared among the changes, so that of twenty worthless ones not every one has its chance. At most one change is
+    kept, of those that pass the one with the largest gain.
     """
-    question = problem.read(place.problem)
-    metric, asked = metrics.METRICS[question.metric], runs.asked(question)
-    sign = 1 if metric.higher_is_better else -1
-    held = [runs.predictions(place, question, run.name) for _, run in tried]
-    seen = held[0].valid_rows
-    truth, parts = targets.truth(question, tables.read(place.train).label)[seen], runs.honest_parts(tables.read(place.folds).fold.to_numpy()[seen])
-    predicted = [runs.decided(question, truth, each.valid, parts) for each in held]
-    shares = [metric.rows(truth, each, asked) for each in predicted] if metric.rows else None
-
-    def scores(rows: np.ndarray) -> np.ndarray:
-        if shares:
-            return sign * np.array([each[rows].mean() for each in shares])
-        return sign * np.array([metric.score(truth[rows], each[rows], asked) for each in predicted])
-
-    every = np.arange(len(truth))
-    total = scores(every)
-    rng = np.random.default_rng(0)
-    drawn = np.array([scores(rng.integers(0, len(every), len(every))) for _ in range(200)])
-    gains, spread = total - total[:2].mean(), drawn - drawn[:, :2].mean(1, keepdims=True)
-    seeds = abs(total[0] - total[1])
+    on = compare.bench(place)
+    asked, known = runs.asked(on.question), compare.noise(on)
+    arms = [compare.arm(on, compare.trainings(on, run), [trial.settled.fold]) for trial, run in tried]
+    rows, base = arms[0][0], [*arms[0][1], *arms[1][1]]
+    changes = sum(bool(trial.changed) for trial, _ in tried)
     table = []
-    for number, (trial, run) in enumerate(tried):
-        rows_noise = float(np.diff(np.nanquantile(spread[:, number], [0.025, 0.975]))[0] / 2)
-        noise = max(seeds, rows_noise)
-        line = {"change": trial.name, "run": run.name, "settings": trial.changed, "score": float(sign * total[number])}
-        gain = {"gain": float(gains[number]), "noise": float(noise)} if trial.changed else {"gain": None, "noise": None}
-        table.append(line | gain | {"kept": False})
-    able = [line for line in table if line["gain"] is not None and line["gain"] > line["noise"]]
+    for (trial, run), (_, repeats) in zip(tried, arms, strict=True):
+        low, high = intervals.interval(on.metric, on.truth[rows], repeats[0], asked, on.units[rows])
+        line = {"change": trial.name, "run": run.name, "settings": trial.changed, "low": low, "high": high, "gain": None, "kept": False}
+        line["score"] = on.metric.score(on.truth[rows], repeats[0], asked)
+        if trial.changed:
+            found = gate.gain(on.metric, on.truth[rows], base, repeats, asked, known, on.units[rows], changes)
+            line |= {"gain": found.gain, "gain_low": found.low, "gain_high": found.high, "probability": found.probability, "level": found.level}
+        table.append(line)
+    able = [line for line in table if line["gain"] is not None and line["gain_low"] > 0]
     if able:
         max(able, key=lambda line: line["gain"])["kept"] = True
     return table
@@ -124,10 +110,13 @@ def best_run(place: paths.Place, fold: str, like: paths.Run) -> str:
 
 def text(table: list[dict]) -> str:
     """The table for the screen: one aligned line per trial."""
-    lines = [f"{'change':24} {'score':>8} {'gain':>9} {'noise':>9}"]
+    lines = [f"{'change':24} {'score':>8} {'gain':>9}   {'interval of the gain':22} {'real':>6}"]
     for line in table:
-        gain = "" if line["gain"] is None else f" {line['gain']:+9.4f} {line['noise']:9.4f}  {'kept' if line['kept'] else 'dropped'}"
-        lines.append(f"{line['change']:24} {line['score']:8.4f}{gain}")
+        said = f"{line['change']:24} {line['score']:8.4f}"
+        if line["gain"] is not None:
+            ends = f"{line['gain_low']:+.4f} … {line['gain_high']:+.4f}"
+            said += f" {line['gain']:+9.4f}   {ends:22} {line['probability']:6.3f}  {'kept' if line['kept'] else 'dropped'}"
+        lines.append(said)
     return "\n".join(lines)
 
 
@@ -140,7 +129,9 @@ def keep(place: paths.Place, table: list[dict], base: dict) -> tuple[str, str]:
     kept = next((line for line in table if line["kept"]), None)
     before = (paths.read_json(place.improve) or {}).get("config_hash", "")
     ours = not place.config.exists() or paths.hash_file(place.config) == before
-    said = f"kept {kept['change']} ({kept['gain']:+.4f}, noise {kept['noise']:.4f})" if kept else "no change beat the noise, none kept"
+    said = "no change beat the noise, none kept"
+    if kept:
+        said = f"kept {kept['change']} ({kept['gain']:+.4f}, interval {kept['gain_low']:+.4f} … {kept['gain_high']:+.4f})"
     if not ours:
         lines = ", ".join(f"{name} = {value!r}" for name, value in kept["settings"].items()) if kept else ""
         return "", said + (f"; config.toml is yours and stays as it is: add {lines}" if kept else "")

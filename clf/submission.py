@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from clf import config, metrics, paths, runs, styles, tables, targets
+from clf import config, folds, metrics, paths, runs, styles, tables, targets
 from clf.config import Mistake
 from clf.problem import SINGLE, Problem
 from clf.styles import WRITERS
@@ -165,8 +165,9 @@ def build(problem: Problem, sample: pd.DataFrame, ids: Sequence[str], prediction
 # -- scores that are known without Kaggle --------------------------------------------------------------------------------------------
 
 
-def grade(problem: Problem, frame: pd.DataFrame, answers: pd.DataFrame) -> float:
-    """The score of a submission against known answers (the sample's layout), joined by id; rows without an answer do not count.
+def against(problem: Problem, frame: pd.DataFrame, answers: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """`(truth, said)` of known answers (the sample's layout) and what a submission says of them, as scores take them, joined by id; rows
+    without an answer do not count.
 
     Raises Mistake for an answer whose id was not predicted, and for cells that mean nothing.
     """
@@ -181,8 +182,12 @@ def grade(problem: Problem, frame: pd.DataFrame, answers: pd.DataFrame) -> float
     truth = read(problem, answers)
     if np.isnan(said).any() or np.isnan(truth).any():
         raise Mistake("the submission or the answers hold cells that are no prediction: look at the checks above.")
-    truth = truth.argmax(1) if problem.kind in SINGLE else truth.astype(np.float32)
-    return metrics.METRICS[problem.metric].score(truth, said, runs.asked(problem))
+    return (truth.argmax(1) if problem.kind in SINGLE else truth.astype(np.float32)), said
+
+
+def grade(problem: Problem, frame: pd.DataFrame, answers: pd.DataFrame) -> float:
+    """The score of a submission against known answers; see `against`."""
+    return metrics.METRICS[problem.metric].score(*against(problem, frame, answers), runs.asked(problem))
 
 
 def known_scores(place: paths.Place, problem: Problem, frame: pd.DataFrame, run: str, found: runs.Predictions, cuts: np.ndarray | None) -> list[str]:
@@ -190,10 +195,12 @@ def known_scores(place: paths.Place, problem: Problem, frame: pd.DataFrame, run:
     lines = [runs.score_text(paths.read_json(place.run(run).score))]
     if found.holdout is not None:
         truth = targets.truth(problem, tables.read(place.train)["label"])[found.holdout_rows]
-        held = runs.evaluate(problem, truth, styles.decide(problem, found.holdout, cuts))["score"]
-        lines.append(f"holdout {problem.metric} {held:.4f} on {len(truth):,} locked rows")
+        units = folds.bound(tables.read(place.train))[found.holdout_rows]
+        held = runs.evaluate(problem, truth, styles.decide(problem, found.holdout, cuts), units=units)
+        lines.append(f"holdout {problem.metric} {runs.with_ends(held)} on {len(truth):,} locked rows")
     if place.answers.exists():
         answers = load(place.answers)
         source = (paths.read_json(place.download) or {}).get("source", "local")
-        lines.append(f"hidden {problem.metric} {grade(problem, frame, answers):.4f} on {len(answers):,} {source} answers")
+        graded = runs.evaluate(problem, *against(problem, frame, answers))
+        lines.append(f"hidden {problem.metric} {runs.with_ends(graded)} on {len(answers):,} {source} answers")
     return lines

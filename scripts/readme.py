@@ -12,8 +12,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from clf import config, paths
 
-README = paths.CHECKOUT / "README.md"
-
 
 def shown(default) -> str:
     if isinstance(default, bool):
@@ -45,4 +43,4 @@ def filled(text: str) -> str:
 
 if __name__ == "__main__":
     with config.guard():
-        paths.write_text(README, filled(README.read_text()))
+        paths.write_text(paths.readme(), filled(paths.readme().read_text()))

@@ -215,7 +215,6 @@ def test_one_class_only():
     assert score("log_loss", truth, PROBABILITIES) == pytest.approx(-np.log(np.clip(PROBABILITIES[:, 0], 1e-15, 1)).mean())
     assert math.isnan(score("roc_auc", truth, PROBABILITIES))
     assert math.isnan(score("weighted_auc", truth, PROBABILITIES[:, :2], "binary"))
-    assert all(math.isnan(end) for end in metrics.interval(METRICS["roc_auc"], truth, PROBABILITIES, Asked(), resamples=5))
     assert score("f1", truth, PROBABILITIES[:, :2], "binary") == 0
     assert score("probabilistic_f1", truth, np.eye(2)[truth], "binary") == 0
 
@@ -275,23 +274,6 @@ def test_probabilistic_f1_by_hand():
 
 
 # -- comparison --------------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("metric", "kind"), EVERY)
-def test_interval_is_seeded_and_holds_the_score(metric, kind):
-    truth, predicted = draw(kind, 1000, 2 if kind == "binary" else 4)
-    asked = Asked(kind=kind, ranks=2)
-    low, high = metrics.interval(metric, truth, predicted, asked, resamples=40)
-    assert low < metric.score(truth, predicted, asked) < high
-    assert (low, high) == metrics.interval(metric, truth, predicted, asked, resamples=40)
-    assert (low, high) != metrics.interval(metric, truth, predicted, asked, resamples=40, seed=1)
-
-
-def test_interval_of_accuracy_agrees_with_the_binomial():
-    truth = np.zeros(1000, int)
-    predicted = np.eye(2)[(np.arange(1000) < 100).astype(int)]
-    low, high = metrics.interval(METRICS["accuracy"], truth, predicted, Asked())
-    assert (high - low) / (2 * 1.96) == pytest.approx(math.sqrt(0.9 * 0.1 / 1000), rel=0.1)
 
 
 def test_nan_beats_nothing():

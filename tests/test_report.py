@@ -195,18 +195,31 @@ def test_confusions_by_hand():
 
 
 def test_improve(tmp_path):
-    first = {"change": "base", "settings": {}, "score": 0.981, "gain": None, "noise": None, "kept": False}
+    first = {"change": "base", "settings": {}, "score": 0.981, "low": 0.97, "high": 0.99, "gain": None, "kept": False}
     better = {
         "change": HOSTILE,
         "settings": {"augment": "strong", "mix": "none"},
         "score": 0.984,
+        "low": 0.975,
+        "high": 0.992,
         "gain": 0.003,
-        "noise": 0.001,
+        "gain_low": 0.001,
+        "gain_high": 0.005,
+        "probability": 0.987,
         "kept": True,
     }
     report.improve(tmp_path / "improve.html", [first, better], "kept strong")
     text = page(tmp_path / "improve.html")
-    for words in ("kept strong", "+0.0030", "augment=strong mix=none", "0.9810", "gain of each change"):
+    for words in (
+        "kept strong",
+        "+0.0030",
+        "augment=strong mix=none",
+        "0.9810",
+        "0.9750 to 0.9920",
+        "+0.0010 to +0.0050",
+        "0.987",
+        "gain of each change",
+    ):
         assert words in text
     report.improve(tmp_path / "first.html", [first], "nothing tried")
     assert "<img" not in page(tmp_path / "first.html")

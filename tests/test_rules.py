@@ -33,13 +33,14 @@ LAYERS = {
             "tables",
         ),
         *("images", "decoders", "containers", "duplicates", "store", "folds", "metrics", "decisions"),
+        *("intervals", "gate", "compare"),
         *("styles", "submission", "preflight", "sending", "ledger", "standing", "runs", "report", "crew"),
         *("hidden", "carving", "rehearsal", "steps"),
     },
     2: {"networks"},
     3: {"data", "augment", "models", "learn", "optim", "losses"},
     4: {"train"},
-    5: {"checks", "search", "inference", "bench"},
+    5: {"checks", "search", "inference", "bench", "judge"},
 }
 LAYER_OF = {module: layer for layer, modules in LAYERS.items() for module in modules}
 
