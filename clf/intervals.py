@@ -135,7 +135,8 @@ def share_interval(right: float, rows: float, share: float = SHARE) -> tuple[flo
 
     z = norm.ppf((1 + share) / 2)
     middle, width = right + z**2 / (2 * rows), z * np.sqrt(right * (1 - right) / rows + z**2 / (4 * rows**2))
-    return max(0.0, float((middle - width) / (1 + z**2 / rows))), min(1.0, float((middle + width) / (1 + z**2 / rows)))
+    low, high = (float(end / (1 + z**2 / rows)) for end in (middle - width, middle + width))
+    return min(max(low, 0.0), right), max(min(high, 1.0), right)  # all right, or none: rounding must not put it outside
 
 
 def _ends(scores: np.ndarray, share: float) -> tuple[float, float]:

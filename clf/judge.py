@@ -242,11 +242,8 @@ def table(found: dict[str, Judged]) -> list[str]:
             kept, low, high = share(nothing)
             shares = ", ".join(f"{gain:.2g}: {part:.0%}" for gain, part, *_ in points)
             lines.append(f"| {name} | {of.metric} | {sizes[0]}, {sizes[1]} | {kept:.1%} ({low:.1%} to {high:.1%}) of {len(nothing)} | {shares} |")
-    lines += [
-        "",
-        "| competition | trainings | own fold's forecast holds the hidden score | interval of the gain holds the true gain |",
-        "|---|---|---|---|",
-    ]
+    head = "| competition | trainings | own fold's forecast holds the hidden score | interval of a gain holds the true gain |"
+    lines += ["", head, "|---|---|---|---|"]
     for name, of in found.items():
         held = [low <= hidden <= high for _, low, high, hidden in of.forecasts]
         inside = share([each.inside for each in (*of.worthless, *of.real)])[0]
