@@ -40,14 +40,15 @@ def test_a_change_that_does_nothing_passes_rarely(seeds):
 
 
 def test_rows_alone_would_call_the_luck_of_seeds_real():
+    """Seeds of an unsteady training (a ratio of about 3): drawn towards the stored estimate, few repeats let a little more pass than 5 %."""
     generator, alone, both = np.random.default_rng(0), 0, 0
     for _ in range(200):
-        first, second = arms(generator, (3, 1), seeds=0.15)
+        first, second = arms(generator, (5, 1), seeds=0.12)
         found = gate.gain(ACCURACY, TRUTH, first, second, ASKED, gate.noise(ACCURACY, [(TRUTH, first, None)], ASKED))
         alone += found.gain > stats.norm.ppf(1 - gate.LEVEL) * found.by_rows
         both += found.real
     assert alone / 200 > 0.15
-    assert both / 200 <= 0.07
+    assert both / 200 <= 0.1
 
 
 def test_a_large_gain_passes_and_more_repeats_find_a_smaller_one():
