@@ -106,6 +106,11 @@ class Run:
         return self.folder / "score.json"
 
     @property
+    def tried(self) -> Path:
+        """What step 06 tried beside this run, kept and dropped: a copy of its table."""
+        return self.folder / "tried.json"
+
+    @property
     def page(self) -> Path:
         return self.folder / "index.html"
 

@@ -95,6 +95,12 @@ def judge(place: paths.Place, tried: list[tuple[Trial, paths.Run]]) -> list[dict
     return table
 
 
+def note(tried: list[tuple[Trial, paths.Run]], table: list[dict], summary: str) -> None:
+    """The table into the record of every run that it judges."""
+    for _, run in tried:
+        paths.write_json(run.tried, {"table": table, "summary": summary})
+
+
 def best_run(place: paths.Place, fold: str, like: paths.Run) -> str:
     """The best whole run on the same tables: of those that trained `fold`, where there are any (all or full have seen more than a trial),
     else of those that validate the same fold as the trial `like`. Of full runs, which nothing validates, the newest."""

@@ -4,7 +4,7 @@
     python scripts/06_improve.py competition=…
 
 reads   what 05 reads, and runs/
-writes  a run per trial, improve.json (the table, and the best run), improve.html, and config.toml where a change is kept
+writes  a run per trial (tried.json: the table), improve.json (the same, and the best run), improve.html, and config.toml where a change is kept
 """
 
 import sys
@@ -27,7 +27,7 @@ def main(words: Words, wanted: config.Config) -> None:
         return
     print(f"improve: {reason}")
 
-    from clf import report, search  # TensorFlow: only where there is something to do
+    from clf import report, search, standing  # TensorFlow: only where there is something to do
 
     tried = search.run_all(place, settled)
     table = search.judge(place, tried)
@@ -36,6 +36,8 @@ def main(words: Words, wanted: config.Config) -> None:
     best = search.best_run(place, settled.fold, tried[0][1])
     summary += f"; best run {best}"
     report.improve(place.improve_page, table, summary)
+    search.note(tried, table, summary)
+    standing.refresh(place, best)
     paths.write_json(place.improve, {"made_from": made_from, "table": table, "best": best, "summary": summary, "config_hash": written})
     print(f"improve: {summary}, page {paths.show(place.improve_page)}. Next: make submit")
 
