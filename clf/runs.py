@@ -201,8 +201,8 @@ def commit() -> str:
 class Predictions:
     """A run's probabilities or values, float64 [n,K] in the order of the problem's classes, each with the rows of its table.
 
-    `valid` is out-of-fold (row numbers of train.csv, empty for a `full` run), `test` the mean over folds (row numbers of test.csv),
-    `holdout` the mean over folds for the locked rows, or None.
+    `valid` is out-of-fold (row numbers of train.csv, empty for a `full` run), `test` of all folds together (row numbers of test.csv),
+    `holdout` of all folds together for the locked rows, or None. `test_parts` holds what each fold says of the test rows.
     """
 
     valid_rows: np.ndarray
@@ -211,6 +211,7 @@ class Predictions:
     test: np.ndarray
     holdout_rows: np.ndarray | None = None
     holdout: np.ndarray | None = None
+    test_parts: tuple[np.ndarray, ...] = ()
 
 
 def predictions(place: paths.Place, question: Problem, name: str) -> Predictions:
@@ -220,21 +221,32 @@ def predictions(place: paths.Place, question: Problem, name: str) -> Predictions
         whole = ", ".join(run.name for run in all_runs(place) if run.score.exists()) or "none yet"
         raise Mistake(f"run={name} is not whole. Whole runs: {whole}. `make train` trains one.")
     keys = list(paths.read_json(run.score)["folds"])
-    trained = [run.fold(key) for key in keys]
+    metric, wanted = metrics.METRICS[question.metric], asked(question)
     valid_rows, valid = out_of_fold(run, keys, len(question.classes))
-    tests = [paths.read_predictions(fold.test) for fold in trained]
-    locked = [paths.read_predictions(fold.holdout) for fold in trained if fold.holdout.exists()]
-    classes = len(question.classes)
-    if tests[0][1].shape[1] != classes or (paths.read_json(run.identity)["made_from"]["problem.toml"] != problem.hash(question)):
+    test_rows, test_parts = of_folds(run, keys, "test")
+    locked_rows, locked_parts = of_folds(run, keys, "holdout")
+    if test_parts[0].shape[1] != len(question.classes) or (paths.read_json(run.identity)["made_from"]["problem.toml"] != problem.hash(question)):
         raise Mistake(f"run {name} was trained for another problem.toml: train again with `make train COMPETITION={place.competition}`.")
     return Predictions(
         valid_rows=valid_rows,
         valid=valid,
-        test_rows=tests[0][0],
-        test=np.mean([values for _, values in tests], axis=0),
-        holdout_rows=locked[0][0] if locked else None,
-        holdout=np.mean([values for _, values in locked], axis=0) if locked else None,
+        test_rows=test_rows,
+        test=decisions.blend(metric, test_parts, wanted),
+        holdout_rows=locked_rows if locked_parts else None,
+        holdout=decisions.blend(metric, locked_parts, wanted) if locked_parts else None,
+        test_parts=tuple(test_parts),
     )
+
+
+def of_folds(run: paths.Run, keys: list[str], part: str) -> tuple[np.ndarray, list[np.ndarray]]:
+    """`(rows, [float64 [n,K] of each fold])`, the mean over its seeds, of the part test or holdout; no array where no fold has it."""
+    found = {}
+    for key in keys:
+        file = getattr(run.fold(key), part)
+        if file.exists():
+            rows, values = paths.read_predictions(file)
+            found.setdefault(key.partition(".")[0], []).append(values)
+    return (rows if found else np.empty(0, int)), [np.mean(values, axis=0, dtype=np.float64) for values in found.values()]
 
 
 def out_of_fold(run: paths.Run, keys: list[str], classes: int) -> tuple[np.ndarray, np.ndarray]:
@@ -251,15 +263,23 @@ def out_of_fold(run: paths.Run, keys: list[str], classes: int) -> tuple[np.ndarr
 
 def asked(question: Problem) -> metrics.Asked:
     """What the metric has to know of the question, decisions by its defaults."""
-    return metrics.Asked(kind=question.kind, positive=question.positive_index, ranks=question.ranks or metrics.Asked.ranks)
+    return metrics.Asked(
+        kind=question.kind,
+        positive=question.positive_index,
+        ranks=question.ranks or metrics.Asked.ranks,
+        weights=targets.weights(question),
+        new=targets.new(question),
+    )
 
 
 def cuts(question: Problem, train: pd.DataFrame, found: Predictions) -> np.ndarray | None:
-    """The decision numbers for test rows, fitted on every out-of-fold row; None where the metric has none, or nothing was validated."""
-    metric = metrics.METRICS[question.metric]
-    if not metric.fit or not len(found.valid_rows):
+    """The decision numbers for test rows, fitted on every out-of-fold row, and carried over to the mean of the folds; None where the metric
+    has none, or nothing was validated."""
+    metric, wanted = metrics.METRICS[question.metric], asked(question)
+    if question.kind not in metric.rules or not len(found.valid_rows):
         return None
-    return decisions.fit_cuts(metric, targets.truth(question, train.label)[found.valid_rows], found.valid, asked(question))
+    fitted = decisions.fit_cuts(metric, targets.truth(question, train.label)[found.valid_rows], found.valid, wanted)
+    return None if fitted is None else decisions.carry(metric, fitted, found.test_parts, wanted)
 
 
 def decided(question: Problem, truth: np.ndarray, predicted: np.ndarray, parts: np.ndarray | None) -> np.ndarray:
@@ -268,7 +288,7 @@ def decided(question: Problem, truth: np.ndarray, predicted: np.ndarray, parts: 
     `parts` int [n], as `honest_parts` makes them; None: the metric's default decisions.
     """
     metric = metrics.METRICS[question.metric]
-    if parts is None or not metric.fit:
+    if parts is None:
         return predicted
     return decisions.nested(metric, truth, predicted, parts, asked(question))
 
