@@ -324,7 +324,8 @@ def fit_factors(truth: np.ndarray, predicted: np.ndarray, asked: Asked, score: C
 
 def fit_new(truth: np.ndarray, predicted: np.ndarray, asked: Asked, score: Callable[..., float]) -> np.ndarray | None:
     """[1]: what is added to the probability of the class for what no other class is before the labels are ranked (humpback-whale-identification:
-    `new_whale` above the first class that is less probable than some number); None where there is no such class."""
+    `new_whale` above the first class that is less probable than some number); None where there is no such class, and where the gain is
+    less than twice its standard error: of 200 rows the best of many numbers was worse than none on hidden rows more often than better."""
     if asked.new is None or predicted.shape[1] < 2:
         return None
     own, others = predicted[:, asked.new], np.delete(predicted, asked.new, axis=1)
@@ -335,12 +336,14 @@ def fit_new(truth: np.ndarray, predicted: np.ndarray, asked: Asked, score: Calla
     if not len(gaps):
         return None
 
-    def gain(cut: float) -> float:
+    def rows(cut: float) -> np.ndarray:
         place = np.where(new, 1 + (best > (own + cut)[:, None]).sum(1), rank + (own + cut > right))
-        return np.where(place <= asked.ranks, 1 / place, 0).sum()
+        return np.where(place <= asked.ranks, 1 / place, 0)
 
     edges = np.unique(np.quantile(gaps, np.linspace(0, 1, 2 * TRIED)))
-    return np.array([max(np.concatenate([[0], (edges[1:] + edges[:-1]) / 2]), key=gain)])
+    cut = max(np.concatenate([[0], (edges[1:] + edges[:-1]) / 2]), key=lambda cut: rows(cut).sum())
+    gain = rows(cut) - rows(0)
+    return np.array([cut]) if gain.mean() > 2 * gain.std() / np.sqrt(len(gain)) else None
 
 
 def carry_new(cuts: np.ndarray, parts: Sequence[np.ndarray], mean: np.ndarray, asked: Asked) -> np.ndarray:
@@ -367,9 +370,17 @@ def fit_calibration(truth: np.ndarray, predicted: np.ndarray, asked: Asked, scor
     def value(power: float, floor: float) -> float:
         return score(truth, predicted, dataclasses.replace(asked, cuts=np.array([power, floor])))
 
-    power = _best_power(lambda power: value(power, FLOORS[0]), len(truth))
-    floor = max(FLOORS, key=lambda floor: value(power, floor))
-    return np.array([_best_power(lambda power: value(power, floor), len(truth)), floor])
+    def best_power(floor: float) -> float:
+        return _best_power(lambda power: value(power, floor), len(truth))
+
+    def best_floor(power: float) -> float:
+        return max(FLOORS, key=lambda floor: value(power, floor))
+
+    found = []
+    for start in {FLOORS[0], best_floor(1.0)}:  # a few wrong labels want a floor, or else a power that spoils all others
+        floor = best_floor(best_power(start))
+        found.append((best_power(floor), floor))
+    return np.array(max(found, key=lambda cuts: value(*cuts)))
 
 
 def _best_power(value: Callable[[float], float], rows: int) -> float:

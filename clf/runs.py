@@ -44,6 +44,8 @@ def settle(place: paths.Place, wanted: Config) -> Config:
         settled["model"] = network(place, wanted, side)
     if wanted.views == "auto":
         settled["views"] = "mirror" if question.flip_horizontal else "one"
+    if wanted.label_smoothing < 0:
+        settled["label_smoothing"] = metrics.METRICS[question.metric].smoothing
     if wanted.image_size > side:
         raise Mistake(
             f"image_size={wanted.image_size} is above the store's side of {side} px: pack a larger one first with "
@@ -202,7 +204,8 @@ class Predictions:
     """A run's probabilities or values, float64 [n,K] in the order of the problem's classes, each with the rows of its table.
 
     `valid` is out-of-fold (row numbers of train.csv, empty for a `full` run), `test` of all folds together (row numbers of test.csv),
-    `holdout` of all folds together for the locked rows, or None. `test_parts` holds what each fold says of the test rows.
+    `holdout` of all folds together for the locked rows, or None. `test_parts` holds what each fold says of the test rows. A `full` run's
+    decisions are fitted on `like`, out-of-fold of the run on folds with the same settings, where there is one.
     """
 
     valid_rows: np.ndarray
@@ -212,6 +215,8 @@ class Predictions:
     holdout_rows: np.ndarray | None = None
     holdout: np.ndarray | None = None
     test_parts: tuple[np.ndarray, ...] = ()
+    like_rows: np.ndarray | None = None
+    like: np.ndarray | None = None
 
 
 def predictions(place: paths.Place, question: Problem, name: str) -> Predictions:
@@ -225,8 +230,11 @@ def predictions(place: paths.Place, question: Problem, name: str) -> Predictions
     valid_rows, valid = out_of_fold(run, keys, len(question.classes))
     test_rows, test_parts = of_folds(run, keys, "test")
     locked_rows, locked_parts = of_folds(run, keys, "holdout")
-    if test_parts[0].shape[1] != len(question.classes) or (paths.read_json(run.identity)["made_from"]["problem.toml"] != problem.hash(question)):
+    if test_parts[0].shape[1] != len(question.classes) or _of_another_problem(run, question):
         raise Mistake(f"run {name} was trained for another problem.toml: train again with `make train COMPETITION={place.competition}`.")
+    like_rows, like = None, None
+    if not len(valid_rows) and (other := on_folds(place, settings(run))) and not _of_another_problem(other, question):
+        like_rows, like = out_of_fold(other, list(paths.read_json(other.score)["folds"]), len(question.classes))
     return Predictions(
         valid_rows=valid_rows,
         valid=valid,
@@ -235,7 +243,13 @@ def predictions(place: paths.Place, question: Problem, name: str) -> Predictions
         holdout_rows=locked_rows if locked_parts else None,
         holdout=decisions.blend(metric, locked_parts, wanted) if locked_parts else None,
         test_parts=tuple(test_parts),
+        like_rows=like_rows,
+        like=like,
     )
+
+
+def _of_another_problem(run: paths.Run, question: Problem) -> bool:
+    return paths.read_json(run.identity)["made_from"]["problem.toml"] != problem.hash(question)
 
 
 def of_folds(run: paths.Run, keys: list[str], part: str) -> tuple[np.ndarray, list[np.ndarray]]:
@@ -274,11 +288,12 @@ def asked(question: Problem) -> metrics.Asked:
 
 def cuts(question: Problem, train: pd.DataFrame, found: Predictions) -> np.ndarray | None:
     """The decision numbers for test rows, fitted on every out-of-fold row, and carried over to the mean of the folds; None where the metric
-    has none, or nothing was validated."""
+    has none, or nothing was validated, neither here nor by the same settings on folds."""
     metric, wanted = metrics.METRICS[question.metric], asked(question)
-    if question.kind not in metric.rules or not len(found.valid_rows):
+    rows, values = (found.valid_rows, found.valid) if len(found.valid_rows) else (found.like_rows, found.like)
+    if question.kind not in metric.rules or rows is None:
         return None
-    fitted = decisions.fit_cuts(metric, targets.truth(question, train.label)[found.valid_rows], found.valid, wanted)
+    fitted = decisions.fit_cuts(metric, targets.truth(question, train.label)[rows], values, wanted)
     return None if fitted is None else decisions.carry(metric, fitted, found.test_parts, wanted)
 
 
@@ -320,6 +335,9 @@ def finish(place: paths.Place, run: paths.Run, settled: Config, seconds: float) 
         rows, values = out_of_fold(run, [key], len(question.classes))
         if len(rows):
             scores[key] = metric.score(truth[rows], decided(question, truth[rows], values, honest_parts(fold[rows])), asked(question))
+    for key in keys:
+        if scores[key] is not None and np.isnan(scores[key]):
+            print(f"run {run.name}, fold {key}: {metric.title} is not defined for its rows (one class only?); all folds' rows together count")
     rows, values = out_of_fold(run, keys, len(question.classes))
     found = evaluate(question, truth[rows], values, honest_parts(fold[rows])) if len(rows) else expected(place, settled)
     result = {"metric": question.metric, **found, "rows": len(rows), "folds": scores, "seconds": round(seconds, 1), "finished": now()}

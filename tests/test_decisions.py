@@ -213,6 +213,122 @@ def test_nested_without_anything_to_fit():
     np.testing.assert_array_equal(decisions.nested(METRICS["kappa"], truth, predicted, np.zeros(30, int), asked), by_default)
 
 
+def test_a_power_and_a_floor_are_found_again():
+    for kind, classes in (("multiclass", 4), ("binary", 2), ("multilabel", 3), ("soft", 4)):
+        truth, right = draw(kind, 4000, classes)
+        asked = Asked(kind=kind, cuts=np.array([2.0, 1e-7]))
+        cuts = decisions.fit_cuts(METRICS["log_loss"], truth, decisions.calibrated(right, asked), replace(asked, cuts=None))
+        assert cuts[0] == pytest.approx(0.5, abs=0.06)
+    truth, right = draw("multiclass", 4000, 4)
+    right[::2] = np.eye(4)[truth[::2]] * (1 - 4e-9) + 1e-9
+    wrong = np.arange(4000) % 100 == 0  # labels: a power would make all other rows unsure as well
+    power, floor = decisions.fit_cuts(METRICS["log_loss"], np.where(wrong, (truth + 1) % 4, truth), right, Asked())
+    assert floor >= 0.003
+    assert power > 0.8
+
+
+def test_few_rows_without_a_mistake_do_not_make_it_endlessly_certain():
+    truth = np.arange(12) % 3
+    predicted = np.eye(3)[truth] * 0.7 + 0.1
+    few, many = (decisions.fit_cuts(METRICS["log_loss"], np.tile(truth, times), np.tile(predicted, (times, 1)), Asked())[0] for times in (1, 100))
+    assert 1 < few < 3 < many < 8.1
+
+
+def test_the_new_class_goes_above_what_is_less_probable():
+    predicted = np.array([[0.05, 0.9, 0.05], [0.1, 0.3, 0.6], [0.2, 0.45, 0.35]])
+    asked = Asked(ranks=2, new=0, cuts=np.array([0.4]))
+    assert decisions.decide(METRICS["map_at_k"], predicted, asked).tolist() == [[0.5, 1, 0], [0.5, 0, 1], [1, 0.5, 0]]
+    assert decisions.decide(METRICS["map_at_k"], predicted, replace(asked, new=None)) is predicted
+    assert decisions.fit_cuts(METRICS["map_at_k"], np.array([0, 1, 2]), predicted, Asked(ranks=2)) is None
+
+
+def test_factors_say_rare_classes_more_often():
+    predicted = np.array([[0.6, 0.4], [0.75, 0.25]])
+    asked = Asked(kind="binary", cuts=np.array([1.0, 2.0]))
+    for name in ("balanced_accuracy", "macro_f1"):
+        assert decisions.decide(METRICS[name], predicted, asked).argmax(1).tolist() == [1, 0]
+
+
+def several(metric, kind: str, seed: int, noise: float = 1.0) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[np.ndarray]]:
+    """Truth and out-of-fold predictions, and truth and the predictions of five models, each with errors of its own, of other rows."""
+    generator, cuts = np.random.default_rng(seed), np.array([-0.2, 0.9, 1.5, 2.2])
+
+    def rows(count: int, models: int) -> tuple[np.ndarray, list[np.ndarray]]:
+        if kind == "ordinal":
+            signal = generator.normal(0, 1.2, (count, 1))
+            truth = (signal + generator.normal(0, 0.5, (count, 1)) > cuts).sum(1)
+            above = [1 / (1 + np.exp(3 * (cuts - signal - generator.normal(0, noise, (count, 1))))) for _ in range(models)]
+            return truth, [-np.diff(np.pad(each, ((0, 0), (1, 1)), constant_values=((0, 0), (1, 0)))) for each in above]
+        signal = generator.normal(-1.5, 1.5, (count, 4 if kind == "multilabel" else 1))
+        truth = generator.random(signal.shape) < 1 / (1 + np.exp(-signal))
+        said = [1 / (1 + np.exp(-signal - generator.normal(0, noise, signal.shape))) for _ in range(models)]
+        if kind == "multilabel":
+            return truth.astype(np.float64), said
+        return truth[:, 0].astype(int), [np.concatenate([1 - each, each], axis=1) for each in said]
+
+    truth, (valid,) = rows(1500, 1)
+    return truth, valid, *rows(3000, 5)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("kappa", "ordinal"), ("macro_f1", "multilabel"), ("f1", "binary"), ("probabilistic_f1", "binary")])
+def test_cuts_carried_to_the_mean_of_models_are_better_than_those_of_single_models(name, kind):
+    metric, asked, gains = METRICS[name], Asked(kind=kind), []
+    for seed in range(3):
+        truth, valid, hidden, parts = several(metric, kind, seed, noise=2.0)
+        cuts = decisions.fit_cuts(metric, truth, valid, asked)
+        carried = decisions.carry(metric, cuts, parts, asked)
+        assert decisions.carry(metric, cuts, parts[:1], asked) is cuts
+        plain, better = (metric.score(hidden, np.mean(parts, axis=0), replace(asked, cuts=each)) for each in (cuts, carried))
+        gains.append(better - plain)
+    assert min(gains) > 0
+
+
+def test_as_large_a_share_of_the_mean_reaches_a_carried_cut():
+    _, _, _, parts = several(METRICS["macro_f1"], "multilabel", 0)
+    asked, mean = Asked(kind="multilabel"), np.mean(parts, axis=0)
+    wanted = np.mean([(part >= 0.6).mean(0) for part in parts], axis=0)
+    carried = decisions.carry(METRICS["macro_f1"], np.array([0.6]), parts, asked)
+    np.testing.assert_allclose((mean >= carried).mean(0), wanted, atol=1 / len(mean))
+    common = decisions.carry(METRICS["micro_f1"], np.array([0.6]), parts, asked)
+    assert (mean >= common).mean() == pytest.approx(wanted.mean(), abs=1 / len(mean))
+    np.testing.assert_array_equal(decisions.carry(METRICS["macro_f1"], np.array([1.0]), parts, asked), np.ones(4))  # none reaches it
+    ranking, asked = [part / part.sum(1, keepdims=True) for part in parts], Asked(ranks=3, new=1)
+    carried = decisions.carry(METRICS["map_at_k"], np.array([0.2]), ranking, asked)
+    first = [
+        (decisions.decide(METRICS["map_at_k"], each, replace(asked, cuts=cuts))[:, 1] == 1).mean()
+        for each, cuts in [*((part, np.array([0.2])) for part in ranking), (np.mean(ranking, axis=0), carried)]
+    ]
+    assert first[-1] == pytest.approx(np.mean(first[:-1]), abs=1 / len(mean))
+
+
+@pytest.mark.parametrize("name", ["roc_auc", "partial_auc", "weighted_auc"])
+def test_ranks_blend_models_of_different_scales(name):
+    metric, asked = METRICS[name], Asked(kind="binary")
+    _, _, truth, parts = several(metric, "binary", 0)
+    parts = [np.stack([1 - part[:, 1] ** power, part[:, 1] ** power], axis=1) for part, power in zip(parts, (0.1, 0.5, 1, 3, 9), strict=True)]
+    blended = decisions.blend(metric, parts, asked)
+    assert metric.score(truth, blended, asked) > metric.score(truth, np.mean(parts, axis=0), asked)
+    np.testing.assert_allclose(np.sort(blended[:, 1]), np.sort(np.mean(parts, axis=0)[:, 1]), atol=0.02)  # equal ranks share their values
+    np.testing.assert_allclose(blended.sum(1), 1)
+    assert decisions.blend(metric, parts[:1], asked) is parts[0]
+    same = decisions.mean_of_ranks([np.array([[0.9, 0.1], [0.9, 0.1], [0.2, 0.8]])] * 2, asked)
+    np.testing.assert_allclose(same, [[0.9, 0.1], [0.9, 0.1], [0.2, 0.8]])
+
+
+@pytest.mark.parametrize(("kind", "classes"), [("multiclass", 4), ("multilabel", 3), ("soft", 4)])
+def test_logits_blend_at_least_as_well_as_the_models_do_and_a_power_comes_before_or_behind(kind, classes):
+    metric, asked = METRICS["log_loss"], Asked(kind=kind)
+    truth, first = draw(kind, 500, classes)
+    parts = [first, draw(kind, 500, classes, 1)[1], np.clip(first**9, 1e-12, 1 - 1e-12)]
+    if kind != "multilabel":
+        parts = [part / part.sum(1, keepdims=True) for part in parts]
+    blended = decisions.blend(metric, parts, asked)
+    assert metric.score(truth, blended, asked) < np.mean([metric.score(truth, part, asked) for part in parts])
+    calibrated = replace(asked, cuts=np.array([0.5, 1e-15]))
+    before = decisions.blend(metric, [decisions.calibrated(part, calibrated) for part in parts], asked)
+    np.testing.assert_allclose(decisions.calibrated(blended, calibrated), before, rtol=1e-6)
+
+
 def test_cuts_of_many_ratings_are_found_in_seconds():
     truth, predicted = draw("ordinal", 50_000, 6)
     started = time.process_time()
