@@ -9,6 +9,7 @@ import sklearn.metrics
 
 from clf import decisions, metrics, problem
 from clf.metrics import METRICS, Asked
+from tests.by_definition import DEFINED
 
 LABELS = np.array([0, 1, 2, 1])
 PROBABILITIES = np.array([[0.7, 0.2, 0.1], [0.5, 0.3, 0.2], [0.1, 0.1, 0.8], [0.0, 1.0, 0.0]])
@@ -95,6 +96,42 @@ def test_every_metric_refuses_what_does_not_fit(metric, kind):
     for other in set(problem.KINDS) - set(metric.kinds):
         with pytest.raises(ValueError, match="not defined for the kind"):
             metric.score(*draw(other, 50, classes), Asked(kind=other))
+
+
+# -- by their definitions, in plain loops ------------------------------------------------------------------------------------------
+
+
+def degenerate(case: str, kind: str, classes: int) -> tuple[np.ndarray, np.ndarray]:
+    truth, predicted = draw(kind, 60, classes, seed=5)
+    if case == "ties":
+        predicted = (8 * predicted).round() / 8  # eighths: the same sum in every order
+    if case == "constant":
+        predicted = np.full_like(predicted, 1 / classes)
+    if case == "one row":
+        truth, predicted = truth[:1], predicted[:1]
+    if case == "one class":
+        truth = np.zeros_like(truth) if kind in problem.SINGLE else np.eye(classes)[truth.argmax(1) * 0]
+    if case == "no label":
+        truth = np.zeros_like(truth)
+    if case == "right":
+        predicted = perfect(truth, classes)
+    if case == "wrong":
+        predicted = np.roll(perfect(truth, classes), 1, axis=1)
+    if case == "certain":
+        predicted = np.eye(classes)[predicted.argmax(1)]
+    return truth, predicted
+
+
+@pytest.mark.parametrize(("metric", "kind"), EVERY)
+def test_every_metric_is_its_definition_also_of_degenerate_rows(metric, kind):
+    classes = 2 if kind == "binary" else 4
+    for case in ("random", "ties", "constant", "one row", "one class", "no label", "right", "wrong", "certain"):
+        truth, predicted = degenerate(case, kind, classes)
+        for positive, ranks, weights in ((1, 1, [1.0] * classes), (0, 3, [2.0, *[1.0] * (classes - 1)])):
+            asked = Asked(kind=kind, positive=positive, ranks=ranks, weights=np.array(weights) if kind == "multilabel" else None)
+            given = truth.astype(np.float64) if truth.ndim == 2 else truth
+            wanted = DEFINED[metric.name](given.tolist(), predicted.tolist(), kind, positive, ranks, weights)
+            assert metric.score(truth, predicted, asked) == pytest.approx(wanted, nan_ok=True, **EXACT), case
 
 
 # -- against scikit-learn ----------------------------------------------------------------------------------------------------------
