@@ -92,7 +92,9 @@ class Config:
     clip: float = word(0.0, "largest norm of all gradients together; 0: no clipping", 0)
     loss: str = word("auto", "by name; auto: by the problem's kind")
     balance: str = word("none", "of rare classes: none, weights (in the loss), sampling (in the batches) or logits (adjusted in the loss)")
-    label_smoothing: float = word(0.1, "share of each target spread over all classes (kinds with one label for each picture)", 0, 0.99)
+    label_smoothing: float = word(
+        -1.0, "share of each target spread over all classes (kinds with one label for each picture); below 0: by the metric", -1, 0.99
+    )
     ema: float = word(0.1, "horizon of the weights' moving average, as a share of the run; 0: none", 0, 1)
     average: float = word(0.0, "share of the last steps whose weights are averaged evenly, in place of ema=; 0: none", 0, 1)
     augment: str = word("light", "set of augmentations by name, or operations joined by +")

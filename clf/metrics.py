@@ -7,7 +7,7 @@ labels, sets or ratings is decided by `decisions` first: predictions score as mu
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -16,6 +16,7 @@ from clf import decisions
 from clf.decisions import SINGLE
 
 CLIP = 1e-15  # Kaggle's log loss: one certain mistake costs 34.5
+ABOVE = 0.2  # the part of the true positive rates, from the top, that the partial area is of
 LABELLED = (*SINGLE, "multilabel")
 MEASURED = ("regression", "soft")
 
@@ -27,11 +28,18 @@ class Asked:
     kind: str = "multiclass"  # one of problem.KINDS
     positive: int = 1  # the positive class's column
     ranks: int = 5  # labels in a ranking
+    weights: np.ndarray | None = None  # [K]: what the classes count in a log loss of several labels; None: the same
+    new: int | None = None  # the column of the class for what no other class is
     cuts: np.ndarray | None = None  # what decisions.fit_cuts found; None: the defaults
 
 
 @dataclass(frozen=True)
 class Metric:
+    """One name sets the recipe: besides what stands here, the kind that the metric is for gives head and loss (`losses.KINDS`).
+
+    Every metric's run is the averaged weights at the end of the schedule: no checkpoint is chosen by a score, which would be too good then.
+    """
+
     name: str
     title: str
     higher_is_better: bool
@@ -40,7 +48,9 @@ class Metric:
     wants: str  # labels | probabilities | sets | ratings | ranking | values: a key of decisions.DECISIONS
     kinds: tuple[str, ...]  # the problem kinds it is defined for
     words: str  # regular expression; WORDS
-    fit: Callable[[np.ndarray, np.ndarray, Asked], np.ndarray | None] | None = None  # → cuts; decisions.fit_cuts calls it
+    rules: dict[str, decisions.Rule] = field(default_factory=dict)  # kind → what decisions.fit_cuts fits
+    blend: str = "mean"  # of several models' predictions: a key of decisions.BLENDS
+    smoothing: float = 0.1  # of the labels, unless label_smoothing= says another
 
 
 def checked(truth: np.ndarray, predicted: np.ndarray, asked: Asked, kinds: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
@@ -77,7 +87,8 @@ def mean_of(rows: Callable[..., np.ndarray]) -> Callable[[np.ndarray, np.ndarray
 
 
 def accuracy_rows(truth: np.ndarray, predicted: np.ndarray, asked: Asked) -> np.ndarray:
-    """1.0 where the most probable class is right; the first of equally probable ones counts."""
+    """1.0 where the most probable class is right; the first of equally probable ones counts. Its mean is scikit-learn's, as in mle-bench's
+    competitions/cassava-leaf-disease-classification/grade.py."""
     truth, predicted = checked(truth, predicted, asked, SINGLE)
     return (predicted.argmax(1) == truth).astype(np.float64)
 
@@ -90,12 +101,16 @@ def balanced_accuracy(truth: np.ndarray, predicted: np.ndarray, asked: Asked) ->
     """Mean recall of the classes that occur."""
     truth, predicted = checked(truth, predicted, asked, SINGLE)
     rows = np.bincount(truth)
-    hits = np.bincount(truth[predicted.argmax(1) == truth], minlength=len(rows))
+    hits = np.bincount(truth[decisions.as_labels(predicted, asked).argmax(1) == truth], minlength=len(rows))
     return float((hits[rows > 0] / rows[rows > 0]).mean())
 
 
 def kappa(truth: np.ndarray, predicted: np.ndarray, asked: Asked) -> float:
-    """Cohen's kappa of the ratings, a disagreement weighing the square of its steps; NaN where all rows have one and the same rating."""
+    """Cohen's kappa of the ratings, a disagreement weighing the square of its steps; NaN where all rows have one and the same rating.
+
+    By hand, since a bootstrap calls it a thousand times; equal to scikit-learn's, as in mle-bench's
+    competitions/aptos2019-blindness-detection/grade.py.
+    """
     truth, predicted = checked(truth, predicted, asked, ("ordinal",))
     rating = decisions.as_ratings(predicted, asked).argmax(1)
     steps = np.arange(predicted.shape[1])
@@ -111,12 +126,13 @@ def f1(truth: np.ndarray, predicted: np.ndarray, asked: Asked) -> float:
 
 
 def probabilistic_f1(truth: np.ndarray, predicted: np.ndarray, asked: Asked) -> float:
-    """F1 with probabilities of the positive class for counts (rsna-breast-cancer-detection); 0 where no row is positive.
+    """F1 with probabilities of the positive class for counts (Yacouby and Axman 2020); 0 where no row is positive, where mle-bench's
+    competitions/rsna-breast-cancer-detection/grade.py, otherwise the same, divides by 0.
 
     Its cut makes 0 and 1 of the probabilities: where they are not calibrated for it, that scores better.
     """
     truth, predicted = checked(truth, predicted, asked, ("binary",))
-    return _positive_f1(truth == asked.positive, decisions.as_given(predicted, asked)[:, asked.positive])
+    return _positive_f1(truth == asked.positive, decisions.as_probabilities(predicted, asked)[:, asked.positive])
 
 
 def _positive_f1(inside: np.ndarray, said: np.ndarray) -> float:
@@ -130,7 +146,8 @@ def _positive_f1(inside: np.ndarray, said: np.ndarray) -> float:
 def roc_auc(truth: np.ndarray, predicted: np.ndarray, asked: Asked) -> float:
     """One label of two classes: area under the curve of the positive column. Else the mean over the columns, each against the rest.
 
-    By ranks (Mann and Whitney 1947), ties at one half: three times as quick as scikit-learn's function, and equal to it.
+    By ranks (Mann and Whitney 1947), ties at one half: three times as quick as scikit-learn's function, and equal to it. Means over columns:
+    as in mle-bench's competitions/plant-pathology-2020-fgvc7/grade.py.
     A column whose class never occurs, or always, has no curve: it is left out of the mean; NaN where none is left.
     """
     from scipy.stats import rankdata  # slow to import: a step with nothing to do does not wait
@@ -150,7 +167,10 @@ def roc_auc(truth: np.ndarray, predicted: np.ndarray, asked: Asked) -> float:
 
 
 def weighted_auc(truth: np.ndarray, predicted: np.ndarray, asked: Asked) -> float:
-    """Area under the positive column's curve, twice the weight below a true positive rate of 0.4 (alaska2); NaN for one class only."""
+    """Area under the positive column's curve, twice the weight below a true positive rate of 0.4; NaN for one class only.
+
+    As mle-bench's competitions/alaska2-image-steganalysis/grade.py, which parts the curve exactly at 0.4.
+    """
     from sklearn.metrics import roc_curve
 
     truth, predicted = checked(truth, predicted, asked, ("binary",))
@@ -167,12 +187,30 @@ def weighted_auc(truth: np.ndarray, predicted: np.ndarray, asked: Asked) -> floa
     return float(area / 1.4)
 
 
+def partial_auc(truth: np.ndarray, predicted: np.ndarray, asked: Asked) -> float:
+    """Area under the positive column's curve above a true positive rate of 0.8, 0 to 0.2 (isic-2024-challenge); NaN for one class only.
+
+    Seen from the other class, that is scikit-learn's area below a false positive rate of 0.2, its scaling (McClish 1989) undone.
+    """
+    from sklearn.metrics import roc_auc_score
+
+    truth, predicted = checked(truth, predicted, asked, ("binary",))
+    outside = truth != asked.positive
+    if outside.all() or not outside.any():
+        return float("nan")
+    least = ABOVE**2 / 2  # of a model that knows nothing
+    scaled = roc_auc_score(outside, -predicted[:, asked.positive], max_fpr=ABOVE)
+    return float(least + (2 * scaled - 1) * (ABOVE - least))
+
+
 def map_at_k_rows(truth: np.ndarray, predicted: np.ndarray, asked: Asked) -> np.ndarray:
     """Average precision of the `ranks` best classes: the mean, over as many of a row's labels as fit in, of the precision at each.
 
-    Of one label: 1 / its rank, 0 beyond. No label: 0. Of equal predictions the first class comes first.
+    Of one label: 1 / its rank, 0 beyond. No label: 0. Of equal predictions the first class comes first. mle-bench takes the same from its
+    metrics.py for competitions/hotel-id-2021-fgvc8/grade.py and whale-categorization-playground.
     """
     truth, predicted = checked(truth, predicted, asked, LABELLED)
+    predicted = decisions.as_ranking(predicted, asked)
     if asked.ranks < 1:
         raise ValueError("ranks must be 1 or more")
     if asked.kind in SINGLE:  # without sorting: there may be 15,000 classes
@@ -205,10 +243,12 @@ def _sets(truth: np.ndarray, predicted: np.ndarray, asked: Asked) -> tuple[np.nd
 
 
 def macro_f1(truth: np.ndarray, predicted: np.ndarray, asked: Asked) -> float:
-    """Mean F1 of the classes. One label for each picture: of those that are there or said. Sets: of all, 0 for one that is neither."""
+    """Mean F1 of the classes. One label for each picture: of those that are there or said, as scikit-learn's in mle-bench's
+    competitions/herbarium-2021-fgvc8/grade.py. Sets: of all, 0 for one that is neither.
+    """
     truth, predicted = checked(truth, predicted, asked, LABELLED)
     if asked.kind in SINGLE:
-        best, classes = predicted.argmax(1), predicted.shape[1]
+        best, classes = decisions.as_labels(predicted, asked).argmax(1), predicted.shape[1]
         hits = np.bincount(truth[best == truth], minlength=classes)
         total = np.bincount(truth, minlength=classes) + np.bincount(best, minlength=classes)
         return float((2 * hits[total > 0] / total[total > 0]).mean())
@@ -217,7 +257,9 @@ def macro_f1(truth: np.ndarray, predicted: np.ndarray, asked: Asked) -> float:
 
 
 def micro_f1(truth: np.ndarray, predicted: np.ndarray, asked: Asked) -> float:
-    """F1 over all cells; with one label for each picture that is the accuracy (plant-seedlings-classification)."""
+    """F1 over all cells; with one label for each picture that is the accuracy. As scikit-learn's in mle-bench's competitions/*/grade.py:
+    imet-2020-fgvc7 and plant-pathology-2021-fgvc8 (sets), plant-seedlings-classification (labels).
+    """
     truth, predicted = checked(truth, predicted, asked, LABELLED)
     if asked.kind in SINGLE:
         return float(accuracy_rows(truth, predicted, asked).mean())
@@ -235,7 +277,6 @@ def samples_f_rows(truth: np.ndarray, predicted: np.ndarray, asked: Asked, *, be
 
 
 f1_rows, f2_rows = partial(samples_f_rows, beta=1), partial(samples_f_rows, beta=2)
-samples_f1, samples_f2 = mean_of(f1_rows), mean_of(f2_rows)
 
 
 # -- losses and distances ----------------------------------------------------------------------------------------------------------
@@ -243,19 +284,24 @@ samples_f1, samples_f2 = mean_of(f1_rows), mean_of(f2_rows)
 
 def log_loss_rows(truth: np.ndarray, predicted: np.ndarray, asked: Asked) -> np.ndarray:
     """Minus the log of the true class's probability, clipped and then renormalised as Kaggle does; defined also where not all classes
-    occur. Shares: the cross-entropy against them. Sets: the mean of the binary log losses of a row's cells.
+    occur. Shares: the cross-entropy against them. Sets: the mean of the binary log losses of a row's cells, by the weights of the classes
+    (rsna-intracranial-hemorrhage-detection: `any` counts twice). One label: scikit-learn's, as in mle-bench's
+    competitions/dog-breed-identification/grade.py.
     """
     truth, predicted = checked(truth, predicted, asked, (*LABELLED, "soft"))
+    predicted = decisions.as_probabilities(predicted, asked)
     clipped = np.clip(predicted, CLIP, 1 - CLIP)
     if asked.kind in SINGLE:
         return np.log(clipped.sum(1)) - np.log(clipped[np.arange(len(truth)), truth])
     if asked.kind == "soft":
         return (truth * (np.log(clipped.sum(1, keepdims=True)) - np.log(clipped))).sum(1)
-    return -(truth * np.log(clipped) + (1 - truth) * np.log(1 - clipped)).mean(1)
+    return -np.average(truth * np.log(clipped) + (1 - truth) * np.log(1 - clipped), axis=1, weights=asked.weights)
 
 
 def kl_rows(truth: np.ndarray, predicted: np.ndarray, asked: Asked) -> np.ndarray:
-    """Kullback-Leibler divergence of the shares from the predictions, in nats: the cross-entropy without the shares' own entropy."""
+    """Kullback-Leibler divergence of the shares from the predictions, in nats: the cross-entropy without the shares' own entropy. As
+    mle-bench's competitions/hms-harmful-brain-activity-classification/kullback_leibler_divergence.py, for rows that sum to 1.
+    """
     truth, predicted = checked(truth, predicted, asked, ("soft",))
     own = truth * np.log(truth, out=np.zeros_like(truth), where=truth > 0)
     return log_loss_rows(truth, predicted, asked) + own.sum(1)
@@ -286,6 +332,7 @@ WORDS = {
     "map_at_k": r"(?<![a-z])map ?@|mean average precision ?(\(map\) ?)?(@|at (k|the top|top|\d))",
     "average_precision": r"(global|micro)[-_ ]average precision|(?-i:\bGAP\b)",  # in small letters GAP is an English word
     "weighted_auc": r"weighted[-_ ](auc|roc|area)",
+    "partial_auc": r"((?<![a-z])p[-_ ]?auc|partial[-_ ]a(uc|rea))[^.]{0,80}(true positive|sensitivity|(?<![a-z])tpr)",
     "roc_auc": r"area under (the |a )?(roc|receiver|curve)|receiver operating characteristic|(?<![a-z])(roc|m?c?auc|auroc|rocauc)s?(?![a-z])",
     "log_loss": r"log[-_ ]?loss|logarithmic[-_ ]loss|multi[-_ ]?class[-_ ]?loss|cross[-_ ]?entropy",
     "kl_divergence": r"kullback|(?<![a-z])kl[-_ ]divergence",
@@ -304,45 +351,56 @@ WORDS = {
     "accuracy": r"accuracy|percent(age)? of (labels|images) that are (predicted|classified) correctly",
 }
 
+ONE_LABEL = dict.fromkeys(SINGLE, decisions.FACTORS)
+CALIBRATED = dict.fromkeys((*LABELLED, "soft"), decisions.CALIBRATION)
+COMMON, EACH = {"multilabel": decisions.COMMON}, {"multilabel": decisions.EACH}
+POSITIVE = {"binary": decisions.POSITIVE}
+NEW, RATINGS = dict.fromkeys(SINGLE, decisions.NEW), {"ordinal": decisions.RATINGS}
+
+
+def _of(name: str, title: str, higher_is_better: bool, score: Callable, wants: str, kinds: tuple[str, ...], *recipe, **named) -> Metric:
+    """A metric whose score is one number for all rows."""
+    return Metric(name, title, higher_is_better, score, None, wants, kinds, WORDS[name], *recipe, **named)
+
+
+def _by_rows(name: str, title: str, higher_is_better: bool, rows: Callable, wants: str, kinds: tuple[str, ...], *recipe) -> Metric:
+    """A metric whose score is a mean over the rows."""
+    return Metric(name, title, higher_is_better, mean_of(rows), rows, wants, kinds, WORDS[name], *recipe)
+
+
 METRICS = {
     metric.name: metric
     for metric in (
-        Metric("kappa", "quadratic weighted kappa", True, kappa, None, "ratings", ("ordinal",), WORDS["kappa"], decisions.fit_ratings),
-        Metric("map_at_k", "mean average precision @ k", True, mean_of(map_at_k_rows), map_at_k_rows, "ranking", LABELLED, WORDS["map_at_k"]),
-        Metric("average_precision", "global average precision", True, average_precision, None, "probabilities", SINGLE, WORDS["average_precision"]),
-        Metric("weighted_auc", "weighted area under the ROC curve", True, weighted_auc, None, "probabilities", ("binary",), WORDS["weighted_auc"]),
-        Metric("roc_auc", "area under the ROC curve", True, roc_auc, None, "probabilities", LABELLED, WORDS["roc_auc"]),
-        Metric("log_loss", "log loss", False, mean_of(log_loss_rows), log_loss_rows, "probabilities", (*LABELLED, "soft"), WORDS["log_loss"]),
-        Metric("kl_divergence", "KL divergence", False, mean_of(kl_rows), kl_rows, "probabilities", ("soft",), WORDS["kl_divergence"]),
-        Metric(
-            "probabilistic_f1",
-            "probabilistic F1 score",
-            True,
-            probabilistic_f1,
-            None,
-            "probabilities",
-            ("binary",),
-            WORDS["probabilistic_f1"],
-            decisions.fit_positive,
-        ),
-        Metric("macro_f1", "macro F1 score", True, macro_f1, None, "sets", LABELLED, WORDS["macro_f1"], decisions.fit_each(macro_f1)),
-        Metric("micro_f1", "micro F1 score", True, micro_f1, None, "sets", LABELLED, WORDS["micro_f1"], decisions.fit_common(micro_f1)),
-        Metric("samples_f2", "mean F2 score", True, samples_f2, f2_rows, "sets", LABELLED, WORDS["samples_f2"], decisions.fit_common(samples_f2)),
-        Metric("samples_f1", "mean F1 score", True, samples_f1, f1_rows, "sets", LABELLED, WORDS["samples_f1"], decisions.fit_common(samples_f1)),
-        Metric("f1", "F1 score", True, f1, None, "labels", ("binary",), WORDS["f1"], decisions.fit_positive),
-        Metric("balanced_accuracy", "balanced accuracy", True, balanced_accuracy, None, "labels", SINGLE, WORDS["balanced_accuracy"]),
-        Metric("top_1_error", "top-1 error", False, mean_of(top_1_error_rows), top_1_error_rows, "labels", SINGLE, WORDS["top_1_error"]),
-        Metric("mean_columnwise_rmse", "mean column-wise RMSE", False, mean_columnwise_rmse, None, "values", MEASURED, WORDS["mean_columnwise_rmse"]),
-        Metric("rmse", "root mean squared error", False, rmse, None, "values", MEASURED, WORDS["rmse"]),
-        Metric("mae", "mean absolute error", False, mean_of(mae_rows), mae_rows, "values", MEASURED, WORDS["mae"]),
-        Metric("accuracy", "accuracy", True, mean_of(accuracy_rows), accuracy_rows, "labels", SINGLE, WORDS["accuracy"]),
+        _of("kappa", "quadratic weighted kappa", True, kappa, "ratings", ("ordinal",), RATINGS),
+        _by_rows("map_at_k", "mean average precision @ k", True, map_at_k_rows, "ranking", LABELLED, NEW),
+        _of("average_precision", "global average precision", True, average_precision, "probabilities", SINGLE),
+        _of("weighted_auc", "weighted area under the ROC curve", True, weighted_auc, "probabilities", ("binary",), blend="ranks"),
+        _of("partial_auc", "partial area under the ROC curve above 80 % TPR", True, partial_auc, "probabilities", ("binary",), blend="ranks"),
+        _of("roc_auc", "area under the ROC curve", True, roc_auc, "probabilities", LABELLED, blend="ranks"),
+        # Smoothed labels ask for probabilities that are never sure. On the embedded digits a run of three seeds has a log loss of 0.078 without,
+        # 0.156 with 0.1; calibrated 0.079 and 0.083, but what cannot be calibrated (fold=full alone) should be right by itself.
+        _by_rows("log_loss", "log loss", False, log_loss_rows, "probabilities", (*LABELLED, "soft"), CALIBRATED, "logits", 0.0),
+        _by_rows("kl_divergence", "KL divergence", False, kl_rows, "probabilities", ("soft",), {"soft": decisions.CALIBRATION}, "logits"),
+        _of("probabilistic_f1", "probabilistic F1 score", True, probabilistic_f1, "probabilities", ("binary",), POSITIVE),
+        _of("macro_f1", "macro F1 score", True, macro_f1, "sets", LABELLED, EACH | ONE_LABEL),
+        _of("micro_f1", "micro F1 score", True, micro_f1, "sets", LABELLED, COMMON),
+        _by_rows("samples_f2", "mean F2 score", True, f2_rows, "sets", LABELLED, COMMON),
+        _by_rows("samples_f1", "mean F1 score", True, f1_rows, "sets", LABELLED, COMMON),
+        _of("f1", "F1 score", True, f1, "labels", ("binary",), POSITIVE),
+        _of("balanced_accuracy", "balanced accuracy", True, balanced_accuracy, "labels", SINGLE, ONE_LABEL),
+        _by_rows("top_1_error", "top-1 error", False, top_1_error_rows, "labels", SINGLE),
+        _of("mean_columnwise_rmse", "mean column-wise RMSE", False, mean_columnwise_rmse, "values", MEASURED),
+        _of("rmse", "root mean squared error", False, rmse, "values", MEASURED),
+        _by_rows("mae", "mean absolute error", False, mae_rows, "values", MEASURED),
+        _by_rows("accuracy", "accuracy", True, accuracy_rows, "labels", SINGLE),
     )
 }
 
 # Numbers that the kit does not compute, though their names or explanations may use the words of one that it does.
 FOREIGN = (
     r"(?<!weighted.)kappa(?![^.]{0,40}quadratic)|top[-_ ]?([2-9]|1\d)\d*[-_ ](\w+[-_ ])?(accuracy|error)"
-    r"|mean average precision(?! ?(\(map\) ?)?(@|at (k|the top|top|\d)))|(?<![a-z])(dice|jaccard|iou|rmsle|pauc)(?![a-z])|partial a(uc|rea)|rmspe"
+    r"|mean average precision(?! ?(\(map\) ?)?(@|at (k|the top|top|\d)))|(?<![a-z])(dice|jaccard|iou|rmsle)(?![a-z])|rmspe"
+    r"|((?<![a-z])p[-_ ]?auc|partial[-_ ]a(uc|rea))(?![^.]{0,80}(true positive|sensitivity|(?<![a-z])tpr))"
     r"|(logarithmic|percentage) error|intersection over union|macro[-_ ](averaged )?recall|weighted[-_ ](f[-_ ]?1|f[-_ ]score|accuracy)|f[-_ ]?0\.5"
 )
 JUDGED = r"evaluat|(?<![a-z])(scored|judged|ranked|metric)"

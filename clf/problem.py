@@ -64,6 +64,7 @@ class Problem:
     fit: str  # squash | crop | pad
     flip_horizontal: bool
     flip_vertical: bool
+    weights: tuple[str, ...] = ()  # "class = number": what counts more or less than 1 in the log loss of several labels; (): all the same
 
     @property
     def positive_index(self) -> int:
@@ -84,6 +85,8 @@ def read(path: Path) -> Problem:
     values = _values(path)
     for name in FIELDS:
         if name not in values:
+            if FIELDS[name].default is not dataclasses.MISSING:
+                continue
             raise Mistake(f"{paths.show(path)} lacks [{name}]: run `make explore COMPETITION={path.parent.name}` again.")
         check(name, values[name], CHOICES.get(name, lambda known: None)(SimpleNamespace(**values)), path)
     return Problem(**values)

@@ -117,6 +117,33 @@ def ranks(draft: Draft) -> tuple[int, str]:
     return 5, "assumed: nothing says how many labels"
 
 
+NUMBER = r"(?P<number>\d+(\.\d+)?|twice|double)"
+WEIGHED = (rf"weigh[^.\n]{{0,60}}?{NUMBER}", rf"{NUMBER}[^.\n]{{0,20}}?weigh", r"weigh\w* (more|higher)")
+
+
+def weights(draft: Draft) -> tuple[tuple[str, ...], str]:
+    """Of several labels in a weighted log loss: the ones that a sentence of Kaggle's text says to weigh more."""
+    known = draft.known
+    if known.kind != "multilabel" or known.metric != "log_loss":
+        return (), f"not asked: {known.kind}, {known.metric}"
+    for source, text in draft.texts().items():
+        text = metrics.plain(text)
+        if not re.search(r"weighted[^.\n]{0,40}log", text, re.IGNORECASE):
+            continue
+        for pattern in WEIGHED:
+            named = {name: re.search(rf"(?<!\w){re.escape(name)}(?!\w)[^.\n]{{0,40}}?{pattern}", text, re.IGNORECASE) for name in known.classes}
+            found = {name: match.groupdict().get("number") for name, match in named.items() if match}
+            if found:
+                lines = tuple(f"{name} = {WORDS.get(number, number)}" for name, number in found.items())
+                unsure = "assumed: no number is said; " if None in found.values() else ""
+                return lines, f"{unsure}{labels.whose(source)}: {labels.around(text, re.escape(next(filter(None, named.values()))[0]))}"
+        return (), f"assumed: {labels.whose(source)} names a weighted log loss, but no label that weighs more: look it up"
+    return (), "every label counts the same"
+
+
+WORDS = {"twice": "2", "double": "2", None: "2"}
+
+
 def _extreme(draft: Draft, choose: Callable[[np.ndarray], np.ndarray]) -> tuple[tuple[str, ...], str]:
     if draft.known.kind != "regression":
         return (), f"not asked: the problem is {draft.known.kind}"
@@ -129,6 +156,7 @@ DECISIONS: dict[str, Callable[[Draft], tuple[Any, str]]] = {
     "style": style,
     "positive": positive,
     "ranks": ranks,
+    "weights": weights,
     "lowest": partial(_extreme, choose=lambda values: values.min(axis=0)),
     "highest": partial(_extreme, choose=lambda values: values.max(axis=0)),
 }

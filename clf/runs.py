@@ -44,6 +44,8 @@ def settle(place: paths.Place, wanted: Config) -> Config:
         settled["model"] = network(place, wanted, side)
     if wanted.views == "auto":
         settled["views"] = "mirror" if question.flip_horizontal else "one"
+    if wanted.label_smoothing < 0:
+        settled["label_smoothing"] = metrics.METRICS[question.metric].smoothing
     if wanted.image_size > side:
         raise Mistake(
             f"image_size={wanted.image_size} is above the store's side of {side} px: pack a larger one first with "
@@ -201,8 +203,9 @@ def commit() -> str:
 class Predictions:
     """A run's probabilities or values, float64 [n,K] in the order of the problem's classes, each with the rows of its table.
 
-    `valid` is out-of-fold (row numbers of train.csv, empty for a `full` run), `test` the mean over folds (row numbers of test.csv),
-    `holdout` the mean over folds for the locked rows, or None.
+    `valid` is out-of-fold (row numbers of train.csv, empty for a `full` run), `test` of all folds together (row numbers of test.csv),
+    `holdout` of all folds together for the locked rows, or None. `test_parts` holds what each fold says of the test rows. A `full` run's
+    decisions are fitted on `like`, out-of-fold of the run on folds with the same settings, where there is one.
     """
 
     valid_rows: np.ndarray
@@ -211,6 +214,9 @@ class Predictions:
     test: np.ndarray
     holdout_rows: np.ndarray | None = None
     holdout: np.ndarray | None = None
+    test_parts: tuple[np.ndarray, ...] = ()
+    like_rows: np.ndarray | None = None
+    like: np.ndarray | None = None
 
 
 def predictions(place: paths.Place, question: Problem, name: str) -> Predictions:
@@ -220,21 +226,41 @@ def predictions(place: paths.Place, question: Problem, name: str) -> Predictions
         whole = ", ".join(run.name for run in all_runs(place) if run.score.exists()) or "none yet"
         raise Mistake(f"run={name} is not whole. Whole runs: {whole}. `make train` trains one.")
     keys = list(paths.read_json(run.score)["folds"])
-    trained = [run.fold(key) for key in keys]
+    metric, wanted = metrics.METRICS[question.metric], asked(question)
     valid_rows, valid = out_of_fold(run, keys, len(question.classes))
-    tests = [paths.read_predictions(fold.test) for fold in trained]
-    locked = [paths.read_predictions(fold.holdout) for fold in trained if fold.holdout.exists()]
-    classes = len(question.classes)
-    if tests[0][1].shape[1] != classes or (paths.read_json(run.identity)["made_from"]["problem.toml"] != problem.hash(question)):
+    test_rows, test_parts = of_folds(run, keys, "test")
+    locked_rows, locked_parts = of_folds(run, keys, "holdout")
+    if test_parts[0].shape[1] != len(question.classes) or _of_another_problem(run, question):
         raise Mistake(f"run {name} was trained for another problem.toml: train again with `make train COMPETITION={place.competition}`.")
+    like_rows, like = None, None
+    if not len(valid_rows) and (other := on_folds(place, settings(run))) and not _of_another_problem(other, question):
+        like_rows, like = out_of_fold(other, list(paths.read_json(other.score)["folds"]), len(question.classes))
     return Predictions(
         valid_rows=valid_rows,
         valid=valid,
-        test_rows=tests[0][0],
-        test=np.mean([values for _, values in tests], axis=0),
-        holdout_rows=locked[0][0] if locked else None,
-        holdout=np.mean([values for _, values in locked], axis=0) if locked else None,
+        test_rows=test_rows,
+        test=decisions.blend(metric, test_parts, wanted),
+        holdout_rows=locked_rows if locked_parts else None,
+        holdout=decisions.blend(metric, locked_parts, wanted) if locked_parts else None,
+        test_parts=tuple(test_parts),
+        like_rows=like_rows,
+        like=like,
     )
+
+
+def _of_another_problem(run: paths.Run, question: Problem) -> bool:
+    return paths.read_json(run.identity)["made_from"]["problem.toml"] != problem.hash(question)
+
+
+def of_folds(run: paths.Run, keys: list[str], part: str) -> tuple[np.ndarray, list[np.ndarray]]:
+    """`(rows, [float64 [n,K] of each fold])`, the mean over its seeds, of the part test or holdout; no array where no fold has it."""
+    found = {}
+    for key in keys:
+        file = getattr(run.fold(key), part)
+        if file.exists():
+            rows, values = paths.read_predictions(file)
+            found.setdefault(key.partition(".")[0], []).append(values)
+    return (rows if found else np.empty(0, int)), [np.mean(values, axis=0, dtype=np.float64) for values in found.values()]
 
 
 def out_of_fold(run: paths.Run, keys: list[str], classes: int) -> tuple[np.ndarray, np.ndarray]:
@@ -251,15 +277,24 @@ def out_of_fold(run: paths.Run, keys: list[str], classes: int) -> tuple[np.ndarr
 
 def asked(question: Problem) -> metrics.Asked:
     """What the metric has to know of the question, decisions by its defaults."""
-    return metrics.Asked(kind=question.kind, positive=question.positive_index, ranks=question.ranks or metrics.Asked.ranks)
+    return metrics.Asked(
+        kind=question.kind,
+        positive=question.positive_index,
+        ranks=question.ranks or metrics.Asked.ranks,
+        weights=targets.weights(question),
+        new=targets.new(question),
+    )
 
 
 def cuts(question: Problem, train: pd.DataFrame, found: Predictions) -> np.ndarray | None:
-    """The decision numbers for test rows, fitted on every out-of-fold row; None where the metric has none, or nothing was validated."""
-    metric = metrics.METRICS[question.metric]
-    if not metric.fit or not len(found.valid_rows):
+    """The decision numbers for test rows, fitted on every out-of-fold row, and carried over to the mean of the folds; None where the metric
+    has none, or nothing was validated, neither here nor by the same settings on folds."""
+    metric, wanted = metrics.METRICS[question.metric], asked(question)
+    rows, values = (found.valid_rows, found.valid) if len(found.valid_rows) else (found.like_rows, found.like)
+    if question.kind not in metric.rules or rows is None:
         return None
-    return decisions.fit_cuts(metric, targets.truth(question, train.label)[found.valid_rows], found.valid, asked(question))
+    fitted = decisions.fit_cuts(metric, targets.truth(question, train.label)[rows], values, wanted)
+    return None if fitted is None else decisions.carry(metric, fitted, found.test_parts, wanted)
 
 
 def decided(question: Problem, truth: np.ndarray, predicted: np.ndarray, parts: np.ndarray | None) -> np.ndarray:
@@ -268,7 +303,7 @@ def decided(question: Problem, truth: np.ndarray, predicted: np.ndarray, parts: 
     `parts` int [n], as `honest_parts` makes them; None: the metric's default decisions.
     """
     metric = metrics.METRICS[question.metric]
-    if parts is None or not metric.fit:
+    if parts is None:
         return predicted
     return decisions.nested(metric, truth, predicted, parts, asked(question))
 
@@ -306,6 +341,8 @@ def finish(place: paths.Place, run: paths.Run, settled: Config, seconds: float) 
             of_fold = (metric, truth[rows], own, asked(question))
             known = intervals.interval(*of_fold, units[rows]), intervals.forecast(*of_fold, asked_for, units[rows])
             ends[key] = dict(zip(("low", "high", "test_low", "test_high"), (*known[0], *known[1]), strict=True))
+            if np.isnan(scores[key]):
+                print(f"run {run.name}, fold {key}: {metric.title} is not defined for its rows (one class only?); all folds' rows together count")
     rows, values = out_of_fold(run, keys, len(question.classes))
     found = evaluate(question, truth[rows], values, honest_parts(fold[rows]), units[rows]) if len(rows) else expected(place, settled)
     result = {"metric": question.metric, **found, "rows": len(rows), "folds": scores, "fold_ends": ends}

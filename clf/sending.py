@@ -6,6 +6,8 @@ import sys
 import threading
 from collections.abc import Iterator
 
+import numpy as np
+
 from clf import config, kaggle, ledger, metrics, paths, preflight, problem, runs, submission, tables, targets
 from clf.problem import Problem
 
@@ -26,7 +28,7 @@ def make(place: paths.Place, question: Problem, name: str) -> dict:
     made_from = {
         "problem.toml": problem.hash(question),
         **{path.name: paths.hash_file(path) for path in (sample_file, place.train, place.test, place.answers)},
-        **{f"{name} {key}": paths.hash_bytes(array.tobytes()) for key, array in vars(found).items() if array is not None},
+        **{f"{name} {key}": paths.hash_bytes(array.tobytes()) for key, array in vars(found).items() if isinstance(array, np.ndarray)},
         **paths.code("preflight"),
     }
     made = paths.read_json(record) or {}

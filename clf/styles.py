@@ -145,8 +145,8 @@ def write_labels(problem: Problem, predicted: np.ndarray, decided: np.ndarray) -
 
 def write_ranking(problem: Problem, predicted: np.ndarray, decided: np.ndarray) -> np.ndarray:
     """The most probable `problem.ranks` labels, the best first, of fewer classes all of them."""
-    order = np.empty((len(predicted), places(problem)), int)
-    left, rows = predicted.copy(), np.arange(len(predicted))
+    order = np.empty((len(decided), places(problem)), int)
+    left, rows = decided.copy(), np.arange(len(decided))
     for place in range(order.shape[1]):  # a few times the largest: sorting thousands of classes takes much longer
         order[:, place] = left.argmax(1)
         left[rows, order[:, place]] = -np.inf

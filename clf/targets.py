@@ -4,6 +4,7 @@ The truth of N rows is int [N], class numbers, for the kinds of `problem.SINGLE`
 shares that sum to 1 (soft), values (regression). K is the number of `problem.classes`, in their order.
 """
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -63,6 +64,35 @@ def prior(problem: Problem, labels: Sequence[str]) -> np.ndarray:
     if problem.kind in SINGLE:
         return np.bincount(known, minlength=len(problem.classes)) / len(known)
     return known.mean(axis=0, dtype=np.float64)
+
+
+NEW = re.compile(r"(new|unknown|unseen|other|others)([-_ ].*)?", re.IGNORECASE)
+
+
+def new(problem: Problem) -> int | None:
+    """Where the submission ranks labels: the number of the class whose name says that it is for what no other class is, as `new_whale`."""
+    found = [number for number, name in enumerate(problem.classes) if NEW.fullmatch(name)] if problem.style == "ranking" else []
+    return found[0] if len(found) == 1 else None
+
+
+def weights(problem: Problem) -> np.ndarray | None:
+    """float64 [K]: what each class counts in the score, 1 where `problem.weights` does not name it; None: all the same.
+
+    Raises Mistake for a line that is not "class = number", and for a class that is none.
+    """
+    if not problem.weights:
+        return None
+    found = dict.fromkeys(problem.classes, 1.0)
+    for line in problem.weights:
+        name, _, number = line.rpartition(" = ")
+        try:
+            known = float(number) if name in found else 0.0
+        except ValueError:
+            known = 0.0
+        if not 0 < known < np.inf:
+            raise Mistake(f"problem.toml: weights has {line!r}: write one of {', '.join(problem.classes[:20])}, then = and a number above 0.")
+        found[name] = known
+    return np.array([*found.values()])
 
 
 def ranges(problem: Problem) -> tuple[np.ndarray, np.ndarray]:

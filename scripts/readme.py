@@ -1,4 +1,4 @@
-"""make readme: writes the tables of words into README.md, from the dataclasses that declare them.
+"""make readme: writes the tables of words and of metrics into README.md, from where the code declares them.
 
 python scripts/readme.py
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from clf import config, paths
+from clf import config, metrics, paths, problem
 
 
 def shown(default) -> str:
@@ -36,9 +36,33 @@ def words() -> str:
     return "\n".join([*lines, "| word | default | meaning |", "|---|---|---|", *rows(config.Config)])
 
 
+def recipes() -> str:
+    """Markdown: what each metric asks."""
+    lines = [
+        "| metric | better | kinds | submission | fitted on out-of-fold rows | folds blended by | label smoothing |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for metric in sorted(metrics.METRICS.values(), key=lambda metric: metric.name):
+        kinds = "all but regression" if set(metric.kinds) == set(problem.KINDS) - {"regression"} else ", ".join(metric.kinds)
+        fitted = {}
+        for kind, rule in metric.rules.items():
+            fitted.setdefault(rule.name, []).append(kind)
+        every = len(fitted) == 1 and metric.rules.keys() == set(metric.kinds)
+        said = "; ".join(name if every else f"{name} ({', '.join(kinds)})" for name, kinds in fitted.items()) or "–"
+        better = "higher" if metric.higher_is_better else "lower"
+        single = set(metric.kinds) & set(problem.SINGLE)
+        lines.append(
+            f"| {metric.name} | {better} | {kinds} | {metric.wants} | {said} | {metric.blend} | {shown(metric.smoothing) if single else '–'} |"
+        )
+    return "\n".join(lines)
+
+
 def filled(text: str) -> str:
     """The README's text with the tables between its markers made anew."""
-    return re.sub(r"(<!-- words -->\n).*(<!-- /words -->)", lambda marks: f"{marks[1]}{words()}\n{marks[2]}", text, flags=re.DOTALL)
+    for name, table in {"words": words(), "metrics": recipes()}.items():
+        start, end = f"<!-- {name} -->\n", f"\n<!-- /{name} -->"
+        text = text[: text.index(start) + len(start)] + table + text[text.index(end) :]
+    return text
 
 
 if __name__ == "__main__":

@@ -356,3 +356,27 @@ def test_every_assumed_metric_is_defined_for_its_kind():
     assumed |= {kind: ["log_loss", "map_at_k", "accuracy"] for kind in ("binary", "multiclass")}
     assert set(assumed) == set(problem.KINDS)
     assert all(kind in metrics.METRICS[name].kinds for kind, names in assumed.items() for name in names)
+
+
+# -- weights -------------------------------------------------------------------------------------------------------------------------
+
+WEIGHTED = "Submissions are evaluated using a weighted multi-label logarithmic loss. "
+
+
+@pytest.mark.parametrize(
+    ("text", "weights", "evidence"),
+    [
+        (WEIGHTED + "The `any` label is weighted more highly than specific sub-types.", ("any = 2",), "assumed: no number is said"),
+        (WEIGHTED + "The label any has a weight of 7; all others weigh 1.", ("any = 7",), "Kaggle's evaluation page"),
+        (WEIGHTED + "The any label counts double weight.", ("any = 2",), "Kaggle's evaluation page"),
+        (WEIGHTED + "There are many labels.", (), "assumed: Kaggle's evaluation page names a weighted log loss"),
+        ("Submissions are evaluated on the log loss. Do not weigh any label.", (), "every label counts the same"),
+        ("Submissions are evaluated on the mean column-wise AUC.", (), "not asked"),
+    ],
+)
+def test_a_label_that_weighs_more(text, weights, evidence, settle):
+    cells = {name: ([0, 1, 1, 0, 1], [1, 0, 1], [0, 1])[number] for number, name in enumerate(("any", "left", "right"))}
+    draft = settle(cells, dict.fromkeys(cells, 0.5), evaluated(text))
+    assert draft.known.kind == "multilabel"
+    assert draft.known.weights == weights
+    assert draft.evidence["weights"].startswith(evidence)

@@ -9,6 +9,7 @@ import sklearn.metrics
 
 from clf import decisions, metrics, problem
 from clf.metrics import METRICS, Asked
+from tests.by_definition import DEFINED
 
 LABELS = np.array([0, 1, 2, 1])
 PROBABILITIES = np.array([[0.7, 0.2, 0.1], [0.5, 0.3, 0.2], [0.1, 0.1, 0.8], [0.0, 1.0, 0.0]])
@@ -66,7 +67,8 @@ def test_contract_of_every_metric(metric, kind):
     assert math.isfinite(reached)
     ideal = metric.score(truth, perfect(truth, classes), asked)
     if kind in problem.SINGLE or metric.name in ("rmse", "mae", "kl_divergence", "roc_auc"):
-        assert ideal == pytest.approx(1 if metric.higher_is_better else 0, abs=1e-6)  # float32 shares do not sum to 1
+        best = 0.2 if metric.name == "partial_auc" else 1
+        assert ideal == pytest.approx(best if metric.higher_is_better else 0, abs=1e-6)  # float32 shares do not sum to 1
     assert metrics.better(metric, ideal, metric.score(truth, prior(truth, classes), asked))
     assert metrics.better(metric, ideal, reached)
     if metric.rows:
@@ -94,6 +96,42 @@ def test_every_metric_refuses_what_does_not_fit(metric, kind):
     for other in set(problem.KINDS) - set(metric.kinds):
         with pytest.raises(ValueError, match="not defined for the kind"):
             metric.score(*draw(other, 50, classes), Asked(kind=other))
+
+
+# -- by their definitions, in plain loops ------------------------------------------------------------------------------------------
+
+
+def degenerate(case: str, kind: str, classes: int) -> tuple[np.ndarray, np.ndarray]:
+    truth, predicted = draw(kind, 60, classes, seed=5)
+    if case == "ties":
+        predicted = (8 * predicted).round() / 8  # eighths: the same sum in every order
+    if case == "constant":
+        predicted = np.full_like(predicted, 1 / classes)
+    if case == "one row":
+        truth, predicted = truth[:1], predicted[:1]
+    if case == "one class":
+        truth = np.zeros_like(truth) if kind in problem.SINGLE else np.eye(classes)[truth.argmax(1) * 0]
+    if case == "no label":
+        truth = np.zeros_like(truth)
+    if case == "right":
+        predicted = perfect(truth, classes)
+    if case == "wrong":
+        predicted = np.roll(perfect(truth, classes), 1, axis=1)
+    if case == "certain":
+        predicted = np.eye(classes)[predicted.argmax(1)]
+    return truth, predicted
+
+
+@pytest.mark.parametrize(("metric", "kind"), EVERY)
+def test_every_metric_is_its_definition_also_of_degenerate_rows(metric, kind):
+    classes = 2 if kind == "binary" else 4
+    for case in ("random", "ties", "constant", "one row", "one class", "no label", "right", "wrong", "certain"):
+        truth, predicted = degenerate(case, kind, classes)
+        for positive, ranks, weights in ((1, 1, [1.0] * classes), (0, 3, [2.0, *[1.0] * (classes - 1)])):
+            asked = Asked(kind=kind, positive=positive, ranks=ranks, weights=np.array(weights) if kind == "multilabel" else None)
+            given = truth.astype(np.float64) if truth.ndim == 2 else truth
+            wanted = DEFINED[metric.name](given.tolist(), predicted.tolist(), kind, positive, ranks, weights)
+            assert metric.score(truth, predicted, asked) == pytest.approx(wanted, nan_ok=True, **EXACT), case
 
 
 # -- against scikit-learn ----------------------------------------------------------------------------------------------------------
@@ -215,6 +253,7 @@ def test_one_class_only():
     assert score("log_loss", truth, PROBABILITIES) == pytest.approx(-np.log(np.clip(PROBABILITIES[:, 0], 1e-15, 1)).mean())
     assert math.isnan(score("roc_auc", truth, PROBABILITIES))
     assert math.isnan(score("weighted_auc", truth, PROBABILITIES[:, :2], "binary"))
+    assert math.isnan(score("partial_auc", truth, PROBABILITIES[:, :2], "binary"))
     assert score("f1", truth, PROBABILITIES[:, :2], "binary") == 0
     assert score("probabilistic_f1", truth, np.eye(2)[truth], "binary") == 0
 
@@ -237,6 +276,37 @@ def test_weighted_auc_is_that_of_the_competitions_own_code():
         rest = np.linspace(false[within][-1], 1, 100)
         total += weight * sklearn.metrics.auc([*false[within], *rest], [*true[within] - low, *[high - low] * 100])
     assert score("weighted_auc", truth, predicted, "binary") == pytest.approx(total / 1.4, abs=1e-3)
+
+
+@pytest.mark.parametrize("decimals", [1, 2, 9])
+def test_partial_auc_is_the_area_of_the_curves_top(decimals):
+    """By the curve itself, with the point where it passes 0.8 put in: the definition of isic-2024-challenge, not its code."""
+    truth, predicted = draw("binary", 400, 2)
+    predicted = predicted.round(decimals)  # ties
+    false, true, _ = sklearn.metrics.roc_curve(truth, predicted[:, 1], drop_intermediate=False)
+    start = np.interp(0.8, true, false)  # of several places the last: the curve is level there
+    start = max([start, *false[true == 0.8]])
+    above = true > 0.8
+    area = sklearn.metrics.auc([start, *false[above]], np.array([0.8, *true[above]]) - 0.8)
+    assert score("partial_auc", truth, predicted, "binary") == pytest.approx(area, **EXACT)
+    assert score("partial_auc", 1 - truth, predicted[:, ::-1], "binary", positive=0) == pytest.approx(area, **EXACT)
+
+
+def test_partial_auc_by_hand():
+    # Five positives; the curve is at (0.5, 0.8) after four of them and one of two negatives, then (0.5, 1), then (1, 1).
+    values = np.array([0.9, 0.8, 0.7, 0.6, 0.2, 0.65, 0.1])
+    predicted, truth = np.stack([1 - values, values], axis=1), np.array([1, 1, 1, 1, 1, 0, 0])
+    assert score("partial_auc", truth, predicted, "binary") == pytest.approx(0.5 * 0.2, **EXACT)
+    assert score("partial_auc", truth, np.full((7, 2), 0.5), "binary") == pytest.approx(0.2 * 0.2 / 2, **EXACT)
+
+
+def test_log_loss_by_weights_of_the_labels():
+    truth, predicted = draw("multilabel", 300, 6)
+    weights = np.array([2.0, 1, 1, 1, 1, 1])
+    cells = [sklearn.metrics.log_loss(truth[:, column], predicted[:, column], labels=[0, 1]) for column in range(6)]
+    assert score("log_loss", truth, predicted, "multilabel", weights=weights) == pytest.approx(np.average(cells, weights=weights), **EXACT)
+    same = sklearn.metrics.log_loss(truth.ravel(), predicted.ravel(), sample_weight=np.tile(weights, 300))
+    assert score("log_loss", truth, predicted, "multilabel", weights=weights) == pytest.approx(same, **EXACT)
 
 
 def test_map_at_k_by_hand():
@@ -353,7 +423,9 @@ NAMED = [
     ("Top1Error", "top_1_error"),
     ("Submissions are evaluated using the mean Dice coefficient; the AUC is no use here.", None),
     ("The metric is weighted macro recall of three targets.", None),
-    ("Submissions are evaluated on partial area under the ROC curve (pAUC) above 80% true positive rate.", None),
+    ("Submissions are evaluated on partial area under the ROC curve (pAUC) above 80% true positive rate.", "partial_auc"),
+    ("ISIC pAUC-aboveTPR", "partial_auc"),
+    ("Submissions are evaluated on the partial AUC at false positive rates below 10 %.", None),
     ("Top-5 accuracy", None),
     ("Submissions are evaluated using the column-wise root mean squared logarithmic error.", None),
     ("the standard PASCAL VOC 2010 mean Average Precision (mAP) at IoU > 0.5", None),

@@ -219,6 +219,53 @@ def test_cuts_of_a_metric_without_any_and_of_a_full_run_are_none(place, many_lab
     assert runs.cuts(question, train, full) is None
 
 
+def test_a_full_run_is_decided_by_the_numbers_of_the_same_settings_on_folds(many_labels):
+    place, predicted = many_labels
+    question, train = problem.read(place.problem), tables.read(place.train)
+    run, _ = stored(place, predicted, "all")
+    on_folds = runs.predictions(place, question, run.name)
+    wanted = settled(place, fold="full")
+    whole = runs.open_run(place, wanted)
+    finish_fold(whole, "full", np.empty(0, int), np.arange(12), 1)
+    runs.finish(place, whole, wanted, 1.0)
+    found = runs.predictions(place, question, whole.name)
+    assert not len(found.valid)
+    np.testing.assert_array_equal(found.like, on_folds.valid)
+    truth = targets.truth(question, train.label)[on_folds.valid_rows]
+    fitted = decisions.fit_cuts(metrics.METRICS["samples_f1"], truth, on_folds.valid, runs.asked(question))
+    np.testing.assert_array_equal(runs.cuts(question, train, found), fitted)
+
+
+def test_the_folds_of_a_log_loss_are_blended_by_their_logits_and_its_labels_are_not_smoothed(place):
+    assert settled(place).label_smoothing == 0.1
+    problem.write(place.problem, dataclasses.replace(problem.read(place.problem), metric="log_loss"), dict.fromkeys(problem.FIELDS, "a test"))
+    assert settled(place).label_smoothing == 0
+    assert settled(place, label_smoothing=0.2).label_smoothing == 0.2
+    wanted = settled(place, fold="all")
+    run = runs.open_run(place, wanted)
+    parts = [finish_fold(run, key, np.flatnonzero(np.arange(30) % 5 == int(key)), np.arange(12), int(key)) for key in "01234"]
+    runs.finish(place, run, wanted, 1.0)
+    mean = np.exp(np.mean(np.log(np.clip(parts, 1e-15, 1)), axis=0))
+    found = runs.predictions(place, problem.read(place.problem), run.name)
+    np.testing.assert_allclose(found.test, mean / mean.sum(1, keepdims=True), rtol=1e-5)
+    np.testing.assert_allclose(found.test_parts, parts)
+
+
+def test_a_fold_whose_rows_leave_the_metric_undefined_is_said_and_the_others_count(place, capsys):
+    problem.write(place.problem, dataclasses.replace(problem.read(place.problem), metric="roc_auc"), dict.fromkeys(problem.FIELDS, "a test"))
+    wanted = settled(place, fold="all")
+    run = runs.open_run(place, wanted)
+    for key in "01234":
+        rows = np.arange(0, 12, 3) if key == "0" else np.arange(int(key), 30, 7)  # labels repeat after three rows
+        finish_fold(run, key, rows, np.arange(12), int(key))
+    score = runs.finish(place, run, wanted, 1.0)
+    assert np.isnan(score["folds"]["0"])
+    assert np.isfinite([score["score"], *[score["folds"][key] for key in "1234"]]).all()
+    said = [line for line in capsys.readouterr().out.splitlines() if "not defined" in line]
+    assert len(said) == 1
+    assert "fold 0: area under the ROC curve is not defined for its rows" in said[0]
+
+
 def test_ranks_are_those_that_the_submission_has_room_for(place):
     question = problem.read(place.problem)
     plain = runs.asked(question)

@@ -24,6 +24,21 @@ SEVERAL = question("multilabel", separator=" ")
 VALUES = question("regression", classes=("size", "age"), lowest=("-1.5", "3"), highest=("2.5", "3"))
 
 
+def test_weights_of_the_classes():
+    assert targets.weights(SEVERAL) is None
+    weighted = dataclasses.replace(SEVERAL, weights=("NA = 2", "1e10 = 0.5"))
+    assert targets.weights(weighted).tolist() == [1, 2, 0.5]
+    for line in ("dog = 2", "NA", "NA = two", "NA = 0", "NA = -1", "NA = inf", "NA=2"):
+        with pytest.raises(Mistake, match=r"weights has .* write one of cat, NA, 1e10"):
+            targets.weights(dataclasses.replace(SEVERAL, weights=(line,)))
+
+
+def test_the_class_for_what_no_other_class_is():
+    for classes, found in ((("a", "new_whale"), 1), (("new_individual", "a"), 0), (("newt", "renew", "a"), None), (("new", "unknown"), None)):
+        assert targets.new(question("multiclass", classes=classes, style="ranking")) == found
+        assert targets.new(question("multiclass", classes=classes, style="label")) is None
+
+
 @pytest.mark.parametrize("kind", problem.SINGLE)
 def test_one_class_for_each_picture_is_its_number(kind):
     found = targets.truth(question(kind), ["NA", "cat", "1e10", "NA"])

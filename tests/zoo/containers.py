@@ -220,7 +220,8 @@ ENTRIES = [
         "rsna-intracranial-hemorrhage-detection",
         hemorrhage,
         "long_log_loss",
-        "Submissions are evaluated using a weighted multi-label logarithmic loss. Each hemorrhage sub-type is its own row for every image.",
+        "Submissions are evaluated using a weighted multi-label logarithmic loss. Each hemorrhage sub-type is its own row for every image. "
+        "There is also an any label. The any label is weighted more highly than specific hemorrhage sub-types.",
         expects=expect("multilabel", "rows", "long", "log_loss", "stem"),
     ),
     Entry(
