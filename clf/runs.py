@@ -308,7 +308,7 @@ def finish(place: paths.Place, run: paths.Run, settled: Config, seconds: float) 
 
 
 def page(place: paths.Place, run: paths.Run) -> dict:
-    """What the run's page shows, as the arguments of `report.run`: settings, histories, out-of-fold confusion."""
+    """What the run's page shows, as the arguments of `run_page.draw`: settings, histories, out-of-fold confusion."""
     question = problem.read(place.problem)
     score = paths.read_json(run.score)
     lines = {key: [json.loads(line) for line in run.fold(key).history.read_text().splitlines()] for key in score["folds"]}

@@ -33,7 +33,7 @@ LAYERS = {
             "tables",
         ),
         *("images", "decoders", "containers", "duplicates", "store", "folds", "metrics", "decisions"),
-        *("styles", "submission", "preflight", "sending", "ledger", "standing", "runs", "report", "crew"),
+        *("styles", "submission", "preflight", "sending", "ledger", "standing", "runs", "report", "run_page", "crew"),
         *("hidden", "carving", "rehearsal", "steps"),
     },
     2: {"networks"},
