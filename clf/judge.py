@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from clf import compare, config, decisions, folds, gate, intervals, metrics, paths, problem, report, runs, styles, submission, tables, targets, train
+from clf import compare, config, decisions, folds, gate, intervals, paths, problem, report, runs, styles, submission, tables, targets, train
 from clf.compare import Bench, Training
 from clf.config import Config
 
@@ -31,6 +31,7 @@ SETTINGS: dict[str, dict] = {
 TIMES = ("epochs", "width")  # settings above that multiply the base's
 FOLDS = 3  # that every setting and seed trains; the base's first seed trains all
 REPEATS = ((2, 1), (1, 1), (2, 2))  # trainings of each fold in the two arms of a gate; the first is what step 06 has
+COLOURS = (report.BLUE, report.ORANGE, "#2f855a")
 BINS = 6  # points of the curve
 SEEDS = 4  # what the largest of REPEATS takes
 MARKS = re.compile(r"(<!-- judge -->\n).*(<!-- /judge -->)", re.DOTALL)
@@ -167,7 +168,7 @@ def forecasts(on: Bench, trained: Sequence[Training]) -> list[tuple[float, float
         rows, values = paths.read_predictions(each.run.fold(each.key).test)
         ids, predicted, _ = submission.complete(question, answers, test, rows, values, prior)
         known = on.truth[each.rows]
-        cuts = metrics.METRICS[question.metric].fit and decisions.fit_cuts(on.metric, known, each.predicted, asked)
+        cuts = decisions.fit_cuts(on.metric, known, each.predicted, asked)
         own = runs.decided(question, known, each.predicted, runs.honest_parts(on.fold[each.rows]))
         low, high = intervals.forecast(on.metric, known, own, asked, len(ids), on.units[each.rows])
         hidden = on.metric.score(truth, styles.decide(question, predicted, cuts), asked)
@@ -213,7 +214,7 @@ def draw(path: Path, found: dict[str, Judged]) -> None:
     """A PNG: for each competition the share of changes that are kept over their true gain."""
     figure, axes = report.figure_with(len(found), 4.6 * len(found), 3.2)
     for each, (name, of) in zip(axes, found.items(), strict=True):
-        for sizes, colour in zip(REPEATS, report.LINES, strict=False):
+        for sizes, colour in zip(REPEATS, COLOURS, strict=True):
             gains, kept, low, high, _ = zip(*curve(of_sizes(of.real, sizes)), strict=True)
             bars = np.abs(np.array([low, high]) - np.array(kept))
             label = f"{sizes[0]} trainings against {sizes[1]}"

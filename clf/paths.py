@@ -114,6 +114,11 @@ class Run:
     def page(self) -> Path:
         return self.folder / "index.html"
 
+    @property
+    def label_errors(self) -> Path:
+        """The training rows whose labels are most doubtful, the most doubtful first."""
+        return self.folder / "label_errors.csv"
+
     def fold(self, key: str | int) -> Fold:
         return Fold(self.folder / (f"fold{key}" if str(key)[0].isdigit() else str(key)))
 
@@ -257,6 +262,11 @@ class Place:
     def augment_picture(self) -> Path:
         return self.data / "augment.png"
 
+    @property
+    def shift(self) -> Path:
+        """Whether a model can tell test pictures from training pictures."""
+        return self.data / "shift.json"
+
     def packed(self, side: int) -> "Packed":
         return Packed(self.data / "packed" / str(side))
 
@@ -338,7 +348,7 @@ class Place:
 
     def derived(self) -> list[Path]:
         """What the steps made from raw/ and can make again; not what a user may have edited."""
-        tables = [self.train, self.test, self.pictures, self.quarantine, self.folds, self.prepare_record, self.augment_picture]
+        tables = [self.train, self.test, self.pictures, self.quarantine, self.folds, self.prepare_record, self.augment_picture, self.shift]
         return [path for path in (*tables, self.explore_page.parent, self.packed(0).folder.parent, self.cache) if path.exists()]
 
     def asked_for(self, raw: bool, runs: bool, submissions: bool) -> list[Path]:

@@ -130,9 +130,9 @@ def against_leaderboard(place: paths.Place, run: paths.Run) -> dict:
 
 def write_page(place: paths.Place, run: paths.Run) -> None:
     """The page of a whole run."""
-    from clf import report  # slow to import, and not every command draws
+    from clf import run_page  # slow to import, and not every command draws
 
-    report.run(run.page, **runs.page(place, run), standing=against_leaderboard(place, run))
+    run_page.write(place, run, against_leaderboard(place, run))
 
 
 def refresh(place: paths.Place, name: str) -> None:

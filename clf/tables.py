@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from clf import paths
+from clf.config import Mistake
 
 
 def read(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
@@ -43,15 +44,33 @@ def write(path: Path, frame: pd.DataFrame) -> None:
     paths.write_bytes(path, frame.to_csv(index=False, lineterminator="\n").encode())
 
 
-def pictures(train: pd.DataFrame, test: pd.DataFrame, test_readable: np.ndarray) -> pd.DataFrame:
-    """`part, id, path, row`: train rows first, then the readable test pictures; bool [test rows] says which these are."""
+def pictures(train: pd.DataFrame, test: pd.DataFrame, test_readable: np.ndarray, seen) -> pd.DataFrame:
+    """`part, id, path, row, width, height, format`: train rows first, then the test's; bool [test rows] says which are readable.
+
+    `seen`: the `images.Inspection` of the train rows, then of the readable test rows; px of the files as they came.
+    """
     rows = np.full(len(test), "", object)
     rows[test_readable] = [str(len(train) + number) for number in range(int(test_readable.sum()))]
     parts = [
         pd.DataFrame({"part": "train", "id": train["id"], "path": train["path"], "row": [str(row) for row in range(len(train))]}),
         pd.DataFrame({"part": "test", "id": test["id"], "path": test["path"], "row": rows}),
     ]
-    return pd.concat(parts, ignore_index=True)
+    table, there = pd.concat(parts, ignore_index=True), np.concatenate([np.ones(len(train), bool), test_readable])
+    for name, values in (("width", seen.widths), ("height", seen.heights)):
+        sizes = np.zeros(len(table), np.int32)
+        sizes[there] = values
+        table[name] = pd.arrays.IntegerArray(sizes, ~there)  # a million of them as text would take 100 MB
+    table["format"] = ""
+    table.loc[there, "format"] = seen.formats
+    return table
+
+
+def store_rows(pictures: pd.DataFrame, part: str, size: int) -> np.ndarray:
+    """int [size]: each row of the table train or test, its row in the store, -1 where it has no picture."""
+    found = pictures[pictures.part == part].row.replace("", "-1").to_numpy(int)
+    if len(found) != size:
+        raise Mistake(f"pictures.csv has {len(found)} {part} rows, the table {size}: run `make explore` again.")
+    return found
 
 
 def parted(separator: str, cell: str) -> list[str]:

@@ -55,19 +55,11 @@ def material(place: paths.Place, side: int) -> Material:
     return Material(
         question=question,
         pictures=store.load(place.packed(side)),
-        train_store=store_rows(pictures, "train", len(train)),
-        test_store=store_rows(pictures, "test", len(tables.read(place.test))),
+        train_store=tables.store_rows(pictures, "train", len(train)),
+        test_store=tables.store_rows(pictures, "test", len(tables.read(place.test))),
         truth=targets.truth(question, train.label),
         folds=tables.read(place.folds),
     )
-
-
-def store_rows(pictures, part: str, size: int) -> np.ndarray:
-    """int [size]: each table row's row in the store, -1 where it has no picture."""
-    found = pictures[pictures.part == part].row.replace("", "-1").to_numpy(int)
-    if len(found) != size:
-        raise Mistake(f"pictures.csv has {len(found)} {part} rows, the table {size}: run `make explore` again.")
-    return found
 
 
 def check_names(place: paths.Place, settled: Config) -> None:

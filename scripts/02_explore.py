@@ -48,7 +48,7 @@ def main(words: Words) -> None:
 
     tables.write(place.train, gathered.train_table)
     tables.write(place.test, gathered.test_table)
-    tables.write(place.pictures, tables.pictures(gathered.train, gathered.test, gathered.test_readable))
+    tables.write(place.pictures, tables.pictures(gathered.train, gathered.test, gathered.test_readable, gathered.inspection))
     tables.write(place.quarantine, gathered.quarantine)
     problem.write(place.problem, asked, draft.evidence)
     notes = [*draft.assumptions(), *draft.remarks(), *gathered.notes]

@@ -1,8 +1,11 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from clf import tables
+from clf.config import Mistake
 
 
 def test_read_leaves_every_cell_as_text(tmp_path):
@@ -49,10 +52,16 @@ def test_cells_are_parted_at_blanks_or_at_a_sign():
     assert tables.parted(",", "") == tables.parted(" ", " ") == []
 
 
-def test_rows_of_the_store_follow_the_tables():
+def test_rows_of_the_store_and_the_files_sizes_follow_the_tables(tmp_path):
     train = pd.DataFrame({"id": ["a", "b"], "path": ["a.jpg", "b.jpg"]})
     test = pd.DataFrame({"id": ["x", "y", "z"], "path": ["x.jpg", "", "z.jpg"]})
-    frame = tables.pictures(train, test, np.array([True, False, True]))
-    assert list(frame) == ["part", "id", "path", "row"]
+    seen = SimpleNamespace(widths=np.array([4, 5, 6, 7]), heights=np.array([1, 2, 3, 4]), formats=np.array(["JPEG RGB"] * 3 + ["PNG L"], object))
+    tables.write(tmp_path / "pictures.csv", tables.pictures(train, test, np.array([True, False, True]), seen))
+    frame = tables.read(tmp_path / "pictures.csv")
+    assert list(frame) == ["part", "id", "path", "row", "width", "height", "format"]
+    assert frame[["width", "height", "format"]].iloc[2:].to_numpy().tolist() == [["6", "3", "JPEG RGB"], ["", "", ""], ["7", "4", "PNG L"]]
+    assert tables.store_rows(frame, "test", 3).tolist() == [2, -1, 3]
+    with pytest.raises(Mistake, match="make explore"):
+        tables.store_rows(frame, "test", 4)
     assert list(frame["part"]) == ["train"] * 2 + ["test"] * 3
     assert list(frame["row"]) == ["0", "1", "2", "", "3"]
