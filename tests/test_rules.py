@@ -39,7 +39,7 @@ LAYERS = {
     2: {"networks"},
     3: {"data", "augment", "models", "learn", "optim", "losses"},
     4: {"train"},
-    5: {"checks", "search", "inference", "bench"},
+    5: {"checks", "search", "inference", "bench", "splitcheck"},
 }
 LAYER_OF = {module: layer for layer, modules in LAYERS.items() for module in modules}
 
