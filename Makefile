@@ -15,7 +15,7 @@ endif
 # What was typed behind the verb, as scripts read it. Make exports its words as well; the scripts read the arguments only.
 WORDS = $(patsubst COMPETITION=%,competition=%,$(filter-out VENV=% PYTHON=%,$(MAKEOVERRIDES)))
 
-VERBS := help setup all login-check download explore prepare sample train improve compare submit scores leaderboard rehearse predict export board readme runs bench judge clean test zoo kaggle-local lint format
+VERBS := help setup all login-check download explore prepare sample train improve compare submit scores leaderboard rehearse split-check predict export board readme runs bench judge clean test zoo kaggle-local lint format
 ifneq ($(filter-out $(VERBS),$(MAKECMDGOALS)),)
 $(error unknown verb $(filter-out $(VERBS),$(MAKECMDGOALS)). Settings are words like epochs=3; make alone lists the verbs)
 endif
@@ -59,6 +59,9 @@ login-check: setup  ## what signs in to Kaggle, what works, and what to do next;
 
 rehearse: setup  ## a hidden test of some training rows, 02 to 07 on the rest without network, and the score; minutes=, holdout=
 	@$(RUN) scripts/rehearse.py $(WORDS)
+
+split-check: setup  ## what plain random folds would let leak: a small network on both kinds of folds; group=COLUMN, minutes=
+	@$(RUN) scripts/split_check.py $(WORDS)
 
 predict: setup  ## a table of predictions for every picture below images=FOLDER
 	@$(RUN) scripts/predict.py $(WORDS)
@@ -105,14 +108,20 @@ lint: setup  ## style and format
 format: setup  ## mend style and format
 	@$(RUN) -m ruff check --fix . && $(RUN) -m ruff format .
 
-# The copy of requirements.txt inside is written last: the environment is remade when the text differs, or an install was cut.
+# An environment of ours holds a copy of requirements.txt, whose first line is there from the start and the rest when all is installed: it is
+# remade when the text differs, or an install was cut. What has files and no such line was made by somebody else, and is never removed.
 setup:
 ifneq ($(VENV),)
 	@cmp -s requirements.txt $(VENV)/requirements.txt || { \
 	  test -n "$(PYTHON)" || { echo "error: no python found: install Python 3.11 or newer, or name one with PYTHON=" >&2; exit 2; }; \
 	  $(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("error: $(PYTHON) is Python " + sys.version.split()[0] + "; 3.11 or newer is needed: name one with PYTHON=python3.12")' || exit 2; \
+	  if [ -n "$$(ls -A $(VENV) 2>/dev/null)" ]; then \
+	    { [ -f $(VENV)/pyvenv.cfg ] || [ "$$(ls -A $(VENV))" = requirements.txt ]; } && \
+	    [ "$$(head -n 1 $(VENV)/requirements.txt 2>/dev/null)" = "$$(head -n 1 requirements.txt)" ] || { \
+	      echo "error: VENV=$(VENV) holds files, and make did not make it, so it stays as it is: remove it yourself, or name another folder" >&2; exit 2; }; \
+	  fi; \
 	  echo "setup: making $(VENV) (a few minutes, once)"; \
-	  rm -rf $(VENV) && $(PYTHON) -m venv $(VENV) && \
+	  rm -rf $(VENV) && mkdir -p $(VENV) && head -n 1 requirements.txt > $(VENV)/requirements.txt && $(PYTHON) -m venv $(VENV) && \
 	  $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt \
 	    $$(command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/dev/null | grep -q GPU && grep '^tensorflow==' requirements.txt | sed 's/^tensorflow==/tensorflow[and-cuda]==/') && \
 	  cp requirements.txt $(VENV)/requirements.txt; }

@@ -42,11 +42,8 @@ def by_behaviour(table: pd.DataFrame, used: set[str], test: pd.DataFrame | None)
     test (no value, or nearly none, is in both) is sure; without that it takes a name or values like an identifier's, and is assumed.
     """
     found = []
-    for column in table:
-        values = table[column].astype(str)
-        if column in used or not _repeats_like_names(column, values) or _follows_the_labels(column, values, table, used):
-            continue
-        words = _words(column)
+    for column in repeating(table, used):
+        values, words = table[column].astype(str), _words(column)
         count = f"{values[values != ''].nunique():,} different values of {column!r} in {len(values):,} rows"
         overlap = _overlap(values, test, column)
         if overlap is not None and overlap <= SHARED:
@@ -56,6 +53,12 @@ def by_behaviour(table: pd.DataFrame, used: set[str], test: pd.DataFrame | None)
             level = 1 if LIVING.search(words) else 4 if DOMAIN.search(words) else 2 if GROUP.search(words) else 3
             found.append((level, values.nunique(), column, f"assumed: {count}, which look like names of what the pictures show"))
     return [(column, evidence) for _, _, column, evidence in sorted(found)]  # of equally sure ones the coarser: it holds the finer
+
+
+def repeating(table: pd.DataFrame, used: set[str]) -> list[str]:
+    """The columns whose values repeat as names do and do not follow the labels: what could be a group, sure or not."""
+    texts = {column: table[column].astype(str) for column in table if column not in used}
+    return [name for name, values in texts.items() if _repeats_like_names(name, values) and not _follows_the_labels(name, values, table, used)]
 
 
 def _words(column: str) -> str:

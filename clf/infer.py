@@ -70,8 +70,7 @@ def _group(draft: Draft) -> tuple[str, str]:
     behaves like that; else ids that share a front, or class folders that share file names."""
     known = draft.known
     table = draft.raw.read(known.label_file) if known.label_file or known.layout == "tfrecord" else pd.DataFrame()
-    used = {known.label_column, known.file_id_column, "file_name", "id", readers.PATH}
-    used |= set(readers.label_columns(draft.raw, known).values()) if known.layout == "columns" else set()
+    used = readers.used_columns(draft.raw, known)
     behaving = groups.by_behaviour(table, used, location.test_table(draft)) if len(table) else []
     if behaving and not behaving[0][1].startswith("assumed"):
         return behaving[0]

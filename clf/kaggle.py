@@ -319,7 +319,7 @@ def _state(one: Any) -> dict[str, str]:
 def submissions(competition: str) -> list[dict[str, str]]:
     """The team's submissions, newest first, all text: ref, file, message, time (UTC), status (COMPLETE, PENDING, ERROR), public and private
     score (empty where Kaggle does not show it), and Kaggle's reason for an ERROR."""
-    return [_state(one) for one in _listing(competition)]
+    return [_state(one) for one in _listing(competition, "scores")]
 
 
 def leaderboard(competition: str, folder: Path) -> Path:
@@ -413,10 +413,10 @@ def find(competition: str, mark: str, looks: int = 1) -> int:
 
 def _find(competition: str, wanted: Callable[[Any], bool]) -> Any:
     """The newest of the submissions that is wanted, or None."""
-    return next((one for one in _listing(competition) if wanted(one)), None)
+    return next((one for one in _listing(competition, "submit") if wanted(one)), None)
 
 
-def _listing(competition: str) -> Iterator[Any]:
+def _listing(competition: str, verb: str) -> Iterator[Any]:
     """The submissions, newest first, page by page."""
 
     def ask(api: Any, token: str) -> Any:
@@ -430,7 +430,7 @@ def _listing(competition: str) -> Iterator[Any]:
 
     token = ""
     for _ in range(LISTED_PAGES):
-        page = call(competition, "submit", lambda api, token=token: ask(api, token))
+        page = call(competition, verb, lambda api, token=token: ask(api, token))
         yield from page.submissions
         token = page.next_page_token
         if not token:

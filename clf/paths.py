@@ -318,6 +318,11 @@ class Place:
         return self.data / "improve.html"
 
     @property
+    def splits(self) -> Path:
+        """What `make split-check` found."""
+        return self.data / "splits.json"
+
+    @property
     def submissions(self) -> Path:
         return work() / "submissions" / self.competition
 
@@ -348,7 +353,17 @@ class Place:
 
     def derived(self) -> list[Path]:
         """What the steps made from raw/ and can make again; not what a user may have edited."""
-        tables = [self.train, self.test, self.pictures, self.quarantine, self.folds, self.prepare_record, self.augment_picture, self.shift]
+        tables = [
+            self.train,
+            self.test,
+            self.pictures,
+            self.quarantine,
+            self.folds,
+            self.prepare_record,
+            self.augment_picture,
+            self.splits,
+            self.shift,
+        ]
         return [path for path in (*tables, self.explore_page.parent, self.packed(0).folder.parent, self.cache) if path.exists()]
 
     def asked_for(self, raw: bool, runs: bool, submissions: bool) -> list[Path]:

@@ -131,6 +131,12 @@ def label_columns(raw: Raw, problem: Problem) -> dict[str, str]:
     return {column: column for column in table if set(pd.to_numeric(table[column], errors="coerce").dropna()) == {0, 1}}
 
 
+def used_columns(raw: Raw, problem: Problem) -> set[str]:
+    """The columns of the source of labels that are ids, labels or paths."""
+    used = {problem.label_column, problem.file_id_column, "file_name", "id", PATH}
+    return used | (set(label_columns(raw, problem).values()) if problem.layout == "columns" else set())
+
+
 def targets_of(raw: Raw, problem: Problem) -> list[str]:
     """The targets of a long submission in the order of the sample, [] for any other. One has a single prediction column, and ids that are
     no picture's name."""

@@ -80,8 +80,13 @@ def message(made: dict) -> str:
 
 
 def announce(place: paths.Place) -> None:
-    """Says, before training time is spent, what will keep a submission from counting, by what 01 was told by Kaggle."""
-    facts = (paths.read_json(place.download) or {}).get("facts", {})
+    """Says, before training time is spent, what will keep a submission from counting, by what 01 was told by Kaggle. Of files from a folder
+    01 was told nothing: Kaggle is asked here, where there are credentials; without an answer nothing is said."""
+    download = paths.read_json(place.download) or {}
+    facts = download.get("facts", {})
+    with contextlib.suppress(config.Mistake):
+        if download and not facts and not download.get("slice") and kaggle.credentials():
+            facts = kaggle.facts(place.competition, "submit")
     for name in ("kind", "deadline") if facts else ():
         holds, said = preflight.OCCASION[name][0](preflight.Occasion(place.competition, facts=facts))
         if holds is False:
@@ -101,7 +106,7 @@ def look(place: paths.Place, made: dict, dry_run: bool, force: bool) -> prefligh
     elif signed_in:
         unasked = ""
         try:
-            facts = facts or kaggle.facts(place.competition)
+            facts = facts or kaggle.facts(place.competition, "submit")
             allowance = kaggle.allowance(place.competition)
             if not dry_run:
                 recover(place, made)

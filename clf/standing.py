@@ -10,6 +10,7 @@ from clf.config import Mistake
 from clf.problem import Problem
 
 FEW = 3  # folds, or submissions: with fewer, their spread says nothing
+DIGITS = 5  # behind the point, of a score on Kaggle's leaderboard
 RANKED = 20_000  # test rows, evenly spaced, that a correlation of two runs is taken over
 SAME = ("problem.toml", "train.csv", "folds.csv")  # what two runs share whose scores can be compared
 
@@ -215,17 +216,16 @@ def picks(place: paths.Place) -> list[tuple[str, str]]:
     """The two runs to choose for the private leaderboard, each with the reason; one where only one run is whole.
 
     The first is the best by cross-validation. The second is, of those whose score lies within the first one's 95 % interval, the one
-    whose test predictions are least correlated with it: it fails where the first does not. Where none lies within, the next best.
+    whose test predictions are least correlated with it: it fails where the first does not. Where none lies within, the next best, with a
+    warning.
     """
     question = problem.read(place.problem)
-    sign = direction(question)
-    hashed = problem.hash(question)
-    found = [run for run in runs.ranked(_scored_runs(place)) if paths.read_json(run.identity)["made_from"].get("problem.toml") == hashed]
+    sign, found = direction(question), _candidates(place, question)
     if not found:
         return []
     first, *others = found
     score = paths.read_json(first.score)
-    chosen = [(first.name, f"best cross-validation, {score['score']:.4f}")]
+    chosen = [(first.name, f"best cross-validation, {score['score']:.4f}" + ", that of its like on folds" * (not score["rows"]))]
     if not others:
         return chosen
     border = sign * (score["low"] if sign > 0 else score["high"])
@@ -235,8 +235,27 @@ def picks(place: paths.Place) -> list[tuple[str, str]]:
     bar = config.progress(compared, desc="correlations")
     alike = [(correlation(best, runs.predictions(place, question, run.name)), run) for run in bar]
     value, second = min(alike, key=lambda pair: pair[0])
-    why = f"least correlated with it of {len(near)} within its interval" if near else "next best, though outside its interval"
-    return [*chosen, (second.name, f"{why}: rank correlation {value:.3f}, cross-validation {paths.read_json(second.score)['score']:.4f}")]
+    reached = paths.read_json(second.score)["score"]
+    if near:
+        why = f"least correlated with it of {len(near)} within its interval"
+    else:
+        worse, half = sign * (score["score"] - reached), (score["high"] - score["low"]) / 2
+        why = f"warning: worse by {worse:.4f} (noise ±{half:.4f}), only the next best"
+    return [*chosen, (second.name, f"{why}: rank correlation {value:.3f}, cross-validation {reached:.4f}")]
+
+
+def _candidates(place: paths.Place, question: Problem) -> list[paths.Run]:
+    """The whole runs of this problem, the best first. A run on every row counts with the score of its like on folds, and takes its place
+    where that trained one fold only: the same settings, taught less. A mean over several folds is as good as one network of every row."""
+    hashed, found = problem.hash(question), []
+    for run in runs.ranked(runs.all_runs(place)):
+        score = paths.read_json(run.score)
+        same = paths.read_json(run.identity)["made_from"].get("problem.toml") == hashed
+        if same and score and score["score"] is not None and not np.isnan(score["score"]):
+            found.append(run)
+    every = [run for run in found if not paths.read_json(run.score)["rows"]]
+    taught_less = [like for run in every if (like := runs.on_folds(place, runs.settings(run))) and len(per_fold(paths.read_json(like.score))) == 1]
+    return [run for run in found if run not in taught_less]
 
 
 def correlation(one: runs.Predictions, other: runs.Predictions) -> float:
@@ -277,7 +296,9 @@ def leaderboard_scores(file: Path) -> np.ndarray:
 
 
 def place_among(scores: np.ndarray, own: float, sign: int) -> tuple[int, int]:
-    """(place, teams): one more than the teams that are strictly better. A score that the leaderboard does not show yet is one team more."""
+    """(place, teams): one more than the teams that are better, in the digits that Kaggle shows: the ledger may hold more than the
+    leaderboard. A score that the leaderboard does not show yet is one team more."""
+    scores, own = np.round(scores, DIGITS), np.round(own, DIGITS)
     return 1 + int((sign * scores > sign * own).sum()), len(scores) + (own not in scores)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from clf import config, paths, sending, steps
+from clf import config, paths, steps
 
 STEPS = ("01_download", "02_explore", "03_prepare", "04_train_sample", "05_train", "06_improve", "07_submit")
 EMBEDDED_MINUTES = {"05_train": "1", "06_improve": "1.5"}  # of the embedded default, where neither minutes= nor epochs= is given
@@ -28,8 +28,6 @@ def main(given: dict[str, str]) -> None:
         embedded = (paths.read_json(place.download) or {}).get("source") == "embedded"
         budget = {"minutes": EMBEDDED_MINUTES[step]} if step in EMBEDDED_MINUTES and embedded and not {"minutes", "epochs"} & given.keys() else {}
         steps.run({step: script}, given | budget, began)
-        if step == STEPS[0]:
-            sending.announce(place)
     print(f"\nall: 01 to 07 done in {time.monotonic() - began:.0f} s")
 
 

@@ -40,7 +40,7 @@ LAYERS = {
     2: {"networks"},
     3: {"data", "augment", "models", "learn", "optim", "losses"},
     4: {"train"},
-    5: {"checks", "search", "inference", "bench", "judge"},
+    5: {"checks", "search", "inference", "bench", "splitcheck", "judge"},
 }
 LAYER_OF = {module: layer for layer, modules in LAYERS.items() for module in modules}
 

@@ -56,6 +56,35 @@ def test_a_set_up_without_a_python_or_with_an_old_one_says_so(tmp_path):
     assert not (tmp_path / "venv").exists()
 
 
+def test_a_set_up_removes_only_an_environment_of_its_own(tmp_path):
+    """The Python of this test makes no environment: it only shows whether make came so far."""
+    python, venv = tmp_path / "python", tmp_path / "venv"
+    python.write_text('#!/bin/sh\n[ "$1" = -c ] || exit 3\n')
+    python.chmod(0o755)
+    words = (f"VENV={venv}", f"PYTHON={python}")
+    first = (paths.CHECKOUT / "requirements.txt").read_text().splitlines()[0]
+
+    def made(**files: str) -> tuple[bool, subprocess.CompletedProcess]:
+        """Whether a file of the folder is still there, and what make says."""
+        for name, text in files.items():
+            (venv / name).parent.mkdir(parents=True, exist_ok=True)
+            (venv / name).write_text(text)
+        done = make("download", *words)
+        return all((venv / name).exists() for name in files if name != "requirements.txt"), done
+
+    for files in ({"a.jpg": "x"}, {"pyvenv.cfg": "home"}, {"requirements.txt": "numpy"}):  # more and more is there
+        kept, done = made(**files)
+        assert kept
+        assert done.returncode == 2
+        assert f"error: VENV={venv} holds files, and make did not make it" in done.stderr
+        assert "setup: making" not in done.stdout
+    kept, done = made(**{"pyvenv.cfg": "home", "requirements.txt": f"{first}\nnumpy==1\n"})
+    assert not kept
+    assert "setup: making" in done.stdout
+    assert [path.name for path in venv.iterdir()] == ["requirements.txt"]  # cut before the environment was there
+    assert "setup: making" in made()[1].stdout
+
+
 def test_make_hands_on_words_with_blanks_and_names_a_wrong_one(tmp_path):
     source = tmp_path / "two words"
     done = make("download", "VENV=", f"PYTHON={sys.executable}", "COMPETITION=x", f"source={source}")

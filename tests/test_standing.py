@@ -30,7 +30,7 @@ def place(scratch):
 def make_run(place, name: str, folds: list[float | None], width: float = 0.01, test: np.ndarray | None = None, **changes) -> paths.Run:
     """A whole run: its score is the folds' mean, its interval `width` to both sides."""
     run = place.run(name)
-    config.write_toml(run.config, config.Config(model="net", **changes), "a test", only_changes=False)
+    config.write_toml(run.config, config.Config(**{"model": "net", **changes}), "a test", only_changes=False)
     paths.write_json(run.identity, {"made_from": {"problem.toml": problem.hash(problem.read(place.problem)), "train.csv": "sha256:1"}})
     test = probabilities(0) if test is None else test
     for key, value in enumerate(folds):
@@ -235,7 +235,7 @@ def test_the_second_pick_is_the_least_correlated_within_the_noise(place, sign):
     assert "only one run is whole" in standing.picks_text(place)
     make_run(place, "far", [base - sign * 0.02], test=mixed(0, 3))
     assert standing.picks(place)[1][0] == "far"
-    assert "outside its interval" in standing.picks(place)[1][1]
+    assert "warning: worse by 0.0200 (noise ±0.0100), only the next best: rank" in standing.picks(place)[1][1]
     make_run(place, "alike", [base - sign * 0.002], test=mixed(0.95, 1))
     make_run(place, "unlike", [base - sign * 0.009], test=mixed(0.3, 2))
     make_run(place, "full", [None], test=mixed(0, 4))
@@ -244,6 +244,24 @@ def test_the_second_pick_is_the_least_correlated_within_the_noise(place, sign):
     assert "least correlated with it of 2 within its interval" in second[1]
     sent(place, "unlike", 7, "0.89")
     assert standing.picks_text(place).splitlines()[3] == "  2. unlike: ref 7"
+
+
+def test_a_run_on_every_row_is_picked_in_the_place_of_its_like_on_one_fold(place):
+    one = make_run(place, "one-fold", [0.9], fold="0", seed=1)
+    make_run(place, "other", [0.895], width=0.02, test=mixed(0.5, 1), model="other")
+    every = make_run(place, "every-row", [None], fold="full")
+    assert [name for name, _ in standing.picks(place)] == ["one-fold", "other"]  # without a score of its like it is no candidate
+    for run in (one, place.run("other")):
+        paths.write_json(run.fold("0").plan, {"steps": 10, "steps_per_epoch": 5})
+    score = paths.read_json(every.score)
+    paths.write_json(every.score, score | standing.runs.expected(place, standing.runs.settings(every)))
+    first, second = standing.picks(place)
+    assert (first[0], second[0]) == ("every-row", "other")
+    assert first[1] == "best cross-validation, 0.9000, that of its like on folds"
+    mean = make_run(place, "mean-of-two", [0.91, 0.89], fold="all", seed=2)
+    for key in ("0", "1"):
+        paths.write_json(mean.fold(key).plan, {"steps": 20, "steps_per_epoch": 5})  # trained longest: the like
+    assert {run.name for run in standing._candidates(place, problem.read(place.problem))} == {"every-row", "one-fold", "other", "mean-of-two"}
 
 
 # -- the leaderboard -----------------------------------------------------------------------------------------------------------------
@@ -258,6 +276,14 @@ def test_the_place_is_one_more_than_the_teams_that_are_better(own, sign, place_o
     assert standing.place_among(scores, own, sign) == (place_of, teams)
     ranked = stats.rankdata(-sign * np.append(scores, own), method="min")
     assert ranked[-1] == place_of
+
+
+def test_a_score_that_the_leaderboard_shows_with_fewer_digits_is_no_team_more():
+    scores = np.array([0.91235, 0.81235, 0.71235])
+    for own in (0.8123456, 0.8123549):
+        assert standing.place_among(scores, own, 1) == (2, 3)
+        assert standing.place_among(scores, own, -1) == (2, 3)
+    assert standing.place_among(scores, 0.81236, 1) == (2, 4)
 
 
 @pytest.mark.parametrize(
@@ -311,6 +337,13 @@ def scored(content: bytes) -> float:
 def made(ref: int, message: str, polls: int = 0, content: bytes = b"") -> dict:
     date = f"2024-05-01T10:00:{ref:02d}.000Z"
     return {"ref": ref, "fileName": "a.csv", "description": message, "date": date, "polls": polls, "content": content}
+
+
+def test_without_credentials_the_next_command_is_make_scores(place, script):
+    done = script("scores", "competition=toy")
+    assert done.returncode == 2
+    assert "then: make scores COMPETITION=toy" in done.stderr
+    assert "make submit" not in done.stderr
 
 
 def test_scores_that_came_later_and_the_leaderboard(place, script):

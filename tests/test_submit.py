@@ -365,6 +365,18 @@ def test_what_keeps_a_submission_from_counting_is_said_before_training(place, ca
     assert said[1].startswith("note: the deadline, passed on 2020-01-01 00:00 UTC")
 
 
+def test_of_files_from_a_folder_kaggle_is_asked_before_training(place, server, capsys):
+    server.competitions["toy"].code_only = True
+    for download, wanted in (({"source": "folder"}, True), ({"source": "embedded", "slice": True}, False)):
+        paths.write_json(place.download, {"slice": False, "facts": {}, **download})
+        sending.announce(place)
+        assert ("note: a code competition takes a notebook" in capsys.readouterr().out) == wanted
+    del server.competitions["toy"]
+    paths.write_json(place.download, {"source": "folder", "slice": False, "facts": {}})
+    sending.announce(place)  # Kaggle does not know it: that is for 07 to say
+    assert "note" not in capsys.readouterr().out
+
+
 def test_it_starts_without_tensorflow():
     code = "import importlib, sys; importlib.import_module('scripts.07_submit'); sys.exit(bool({'tensorflow', 'kaggle'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], cwd=paths.CHECKOUT).returncode == 0
