@@ -5,14 +5,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from clf import config, ledger, metrics, paths, problem, runs, tables
+from clf import compare, config, ledger, metrics, paths, problem, runs, tables
 from clf.config import Mistake
 from clf.problem import Problem
 
 FEW = 3  # folds, or submissions: with fewer, their spread says nothing
 DIGITS = 5  # behind the point, of a score on Kaggle's leaderboard
 RANKED = 20_000  # test rows, evenly spaced, that a correlation of two runs is taken over
-SAME = ("problem.toml", "train.csv", "folds.csv")  # what two runs share whose scores can be compared
 
 
 def number(text: str) -> float:
@@ -57,35 +56,23 @@ def noise(score: dict) -> tuple[float, str] | None:
     return (score["high"] - score["low"]) / 2, "the bootstrap over its validation rows"
 
 
-def noise_of_gain(one: dict, other: dict) -> tuple[float, str] | None:
-    """The same of the difference of two runs' scores. Folds are compared in pairs, as both runs validate the same rows of each."""
-    first, second = per_fold(one), per_fold(other)
-    if first.keys() == second.keys() and len(first) >= FEW:
-        return half_width([first[key] - second[key] for key in first]), f"fold noise, {len(first)} folds in pairs"
-    both = [noise(one), noise(other)]
-    return None if None in both else (float(np.hypot(both[0][0], both[1][0])), "noise of both scores")
-
-
 def gain_text(place: paths.Place, run: paths.Run) -> str:
-    """One sentence: how the run compares with the best other one on the same tables, and whether that is more than noise."""
+    """One sentence: how the run compares with the best other one on the same tables and folds, and whether that is more than luck."""
     score, made_from = paths.read_json(run.score), paths.read_json(run.identity)["made_from"]
     if score["score"] is None or np.isnan(score["score"]):
         return "This run has no cross-validation score: nothing to compare."
-    comparable = [other for other in runs.ranked(_scored_runs(place)) if other != run]
-    comparable = [
-        other for other in comparable if all(paths.read_json(other.identity)["made_from"].get(name) == made_from.get(name) for name in SAME)
+    others = [other for other in runs.ranked(_scored_runs(place)) if other != run]
+    others = [
+        other for other in others if all(paths.read_json(other.identity)["made_from"].get(name) == made_from.get(name) for name in compare.SAME)
     ]
-    if not comparable:
+    if not others:
         return "No other whole run on the same tables: nothing to compare."
-    other = paths.read_json(comparable[0].score)
-    gain = (score["score"] - other["score"]) * (1 if metrics.METRICS[score["metric"]].higher_is_better else -1)
-    known = noise_of_gain(score, other)
-    said = f"The gain of {gain:.4f} over" if gain >= 0 else f"The loss of {-gain:.4f} against"
-    said += f" {comparable[0].name}, the best other run,"
-    if known is None:
-        return f"{said} has an unknown noise."
-    width, kind = known
-    return f"{said} is {'within' if abs(gain) <= width else 'beyond'} the noise of ±{width:.4f} (95 %, {kind})."
+    try:
+        gain = compare.compared(place, others[0].name, run.name).gain
+    except Mistake as reason:
+        return f"Not compared with {others[0].name}, the best other run: {reason}"
+    luck = "more than luck" if gain.real or gain.high < 0 else "not told from luck"
+    return f"Against {others[0].name}, the best other run: gain {compare.gain_text(gain)}: {luck}."
 
 
 def _scored_runs(place: paths.Place) -> list[paths.Run]:

@@ -1,13 +1,14 @@
 """`make compare`: arms of stored runs, what is refused, and what is said."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
 from test_runs import place  # noqa: F401  the fixture
 from test_search import wide  # noqa: F401  the fixture
 
-from clf import compare, config, paths, runs
+from clf import compare, config, paths, runs, standing
 from clf.config import Mistake
 
 
@@ -91,3 +92,17 @@ def test_unequal_budgets_are_said(wide):  # noqa: F811
     longer = dataclasses.replace(found.second, epochs=12.0, seconds=30.0)
     assert "NOT an equal budget (4.0 epochs in 10 s a training against 12.0 in 30 s)" in compare.budget_text(found.first, longer)
     assert compare.budget_text(found.first, dataclasses.replace(longer, seconds=10.5)).startswith("equal budget")
+
+
+def test_a_runs_page_says_how_it_stands_against_the_best_other_one(wide):  # noqa: F811
+    stored(wide, "a", 0.80, fold="all")
+    better = stored(wide, "b", 0.90, fold="all", luck=1, width=1.5)
+    alike = stored(wide, "c", 0.90, fold="all", luck=2, width=2.0)
+    said = standing.gain_text(wide, better)
+    assert said.startswith("Against c, the best other run: gain ")
+    assert said.endswith("not told from luck.")
+    alike.score.unlink()
+    assert re.match(r"Against a, the best other run: gain \+0\.1.*more than luck\.", standing.gain_text(wide, better))
+    assert re.match(r"Against b, the best other run: gain -0\.1.*more than luck\.", standing.gain_text(wide, wide.run("a")))
+    other = stored(wide, "d", 0.95, fold="3", width=3.0)
+    assert standing.gain_text(wide, other).startswith("Against b, the best other run: gain +0.0")
