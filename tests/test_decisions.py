@@ -334,3 +334,11 @@ def test_cuts_of_many_ratings_are_found_in_seconds():
     started = time.process_time()
     decisions.fit_cuts(METRICS["kappa"], truth, predicted, Asked(kind="ordinal"))
     assert time.process_time() - started < 5
+
+
+@pytest.mark.parametrize("classes", [10, 100])
+def test_a_temperature_of_many_rows_is_found_in_seconds(classes):
+    truth, predicted = draw("multiclass", 400_000 // classes, classes)
+    started = time.process_time()
+    assert decisions.fit_cuts(METRICS["log_loss"], truth, predicted**2 / (predicted**2).sum(1, keepdims=True), Asked()) is not None
+    assert time.process_time() - started < 5
