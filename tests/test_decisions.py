@@ -227,6 +227,16 @@ def test_a_power_and_a_floor_are_found_again():
     assert power > 0.8
 
 
+def test_a_gain_within_its_standard_error_is_not_kept():
+    kept = []
+    for seed in range(20):
+        truth, predicted = draw("multiclass", 300, 4, seed)  # right as they are: any power but 1 fits noise
+        cuts = decisions.CALIBRATION.fit(truth, predicted, Asked(), lambda *given: -METRICS["log_loss"].score(*given))
+        assert METRICS["log_loss"].score(truth, predicted, Asked(cuts=cuts)) <= METRICS["log_loss"].score(truth, predicted, Asked())
+        kept.append(decisions.fit_cuts(METRICS["log_loss"], truth, predicted, Asked()) is not None)
+    assert sum(kept) < 4  # without the rule all of them would be
+
+
 def test_few_rows_without_a_mistake_do_not_make_it_endlessly_certain():
     truth = np.arange(12) % 3
     predicted = np.eye(3)[truth] * 0.7 + 0.1
@@ -333,4 +343,12 @@ def test_cuts_of_many_ratings_are_found_in_seconds():
     truth, predicted = draw("ordinal", 50_000, 6)
     started = time.process_time()
     decisions.fit_cuts(METRICS["kappa"], truth, predicted, Asked(kind="ordinal"))
+    assert time.process_time() - started < 5
+
+
+@pytest.mark.parametrize("classes", [10, 100])
+def test_a_temperature_of_many_rows_is_found_in_seconds(classes):
+    truth, predicted = draw("multiclass", 400_000 // classes, classes)
+    started = time.process_time()
+    assert decisions.fit_cuts(METRICS["log_loss"], truth, predicted**2 / (predicted**2).sum(1, keepdims=True), Asked()) is not None
     assert time.process_time() - started < 5

@@ -3,7 +3,7 @@
 import re
 import subprocess
 
-from clf import augment, learn, losses, metrics, models, optim, paths, readers, search, styles
+from clf import augment, decisions, learn, losses, metrics, models, optim, paths, readers, search, styles
 from scripts import readme
 
 TEXT = readme.README.read_text()
@@ -22,7 +22,9 @@ def test_make_alone_lists_every_verb_that_the_readme_names():
 
 def test_the_tables_named_under_where_do_i_add_exist():
     named = dict(re.findall(r"`([A-Z]+)`, `clf/(\w+)\.py`", TEXT))
-    modules = {module.__name__.split(".")[1]: module for module in (augment, learn, losses, metrics, models, optim, readers, search, styles)}
+    modules = {
+        module.__name__.split(".")[1]: module for module in (augment, decisions, learn, losses, metrics, models, optim, readers, search, styles)
+    }
     assert named
     for table, module in named.items():
         assert isinstance(getattr(modules[module], table), dict), table
