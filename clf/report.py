@@ -32,6 +32,10 @@ img { max-width: 100%; } code { background: #f7fafc; padding: 0 .25rem; }
 .note { background: #fffaf0; border-left: 3px solid #c05621; padding: .3rem .8rem; margin: .4rem 0; }
 .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)); gap: .7rem 1.2rem; }
 .grid figure { margin: 0; } .grid img { display: block; } figcaption { font-size: .85rem; overflow-wrap: anywhere; }
+.galleries { display: grid; grid-template-columns: repeat(auto-fill, minmax(27rem, 1fr)); gap: 0 1.5rem; }
+.tiles { display: flex; flex-wrap: wrap; gap: .4rem; margin: .2rem 0 .7rem; }
+.tiles figure { margin: 0; width: 4.95rem; } .tiles figcaption { font-size: .7rem; line-height: 1.25; color: #4a5568; }
+h3 { font-size: 1rem; margin: 1.3rem 0 .3rem; } h4 { font-size: .9rem; margin: .6rem 0 .1rem; font-weight: 600; }
 """
 
 PAGE = """<!doctype html>

@@ -21,7 +21,6 @@ SMALL = 64  # px: above this store side `model=auto` takes the larger network, w
 TINY = 32  # px: up to here it takes airbench, where the time suffices
 # Seconds of budget per training row from which airbench has caught up with resnet10, three times as fast, on two cores (cifar-10, 4 minutes).
 ENOUGH = 0.006
-CONFUSABLE = 2000  # classes: up to here a table of every pair fits into memory
 
 
 # -- identity ----------------------------------------------------------------------------------------------------------------------
@@ -308,7 +307,7 @@ def finish(place: paths.Place, run: paths.Run, settled: Config, seconds: float) 
 
 
 def page(place: paths.Place, run: paths.Run) -> dict:
-    """What the run's page shows, as the arguments of `run_page.draw`: settings, histories, out-of-fold confusion."""
+    """What a run's folder says of it, as arguments of `run_page.draw`: settings, histories, scores."""
     question = problem.read(place.problem)
     score = paths.read_json(run.score)
     lines = {key: [json.loads(line) for line in run.fold(key).history.read_text().splitlines()] for key in score["folds"]}
@@ -318,23 +317,10 @@ def page(place: paths.Place, run: paths.Run) -> dict:
         "name": run.name,
         "settings": settled,
         "folds": parts,
-        "confusion": confusion(place, question, predictions(place, question, run.name)),
         "classes": question.classes,
         "metric": question.metric,
         "score": score,
     }
-
-
-def confusion(place: paths.Place, question: Problem, found: Predictions) -> np.ndarray | None:
-    """int [K,K], true class by decided class of the out-of-fold rows; None without such rows, for more than CONFUSABLE classes, and where
-    a picture has not exactly one."""
-    if question.kind not in problem.SINGLE or not len(found.valid_rows) or len(question.classes) > CONFUSABLE:
-        return None
-    truth = targets.truth(question, tables.read(place.train).label)[found.valid_rows]
-    parts = honest_parts(tables.read(place.folds).fold.to_numpy()[found.valid_rows])
-    counts = np.zeros((len(question.classes),) * 2, int)
-    np.add.at(counts, (truth, decided(question, truth, found.valid, parts).argmax(1)), 1)
-    return counts
 
 
 def expected(place: paths.Place, settled: Config) -> dict:

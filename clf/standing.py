@@ -132,7 +132,7 @@ def write_page(place: paths.Place, run: paths.Run) -> None:
     """The page of a whole run."""
     from clf import run_page  # slow to import, and not every command draws
 
-    run_page.draw(run.page, **runs.page(place, run), standing=against_leaderboard(place, run))
+    run_page.write(place, run, against_leaderboard(place, run))
 
 
 def refresh(place: paths.Place, name: str) -> None:

@@ -33,7 +33,7 @@ LAYERS = {
             "tables",
         ),
         *("images", "decoders", "containers", "duplicates", "store", "folds", "metrics", "decisions"),
-        *("styles", "submission", "preflight", "sending", "ledger", "standing", "runs", "report", "run_page", "crew"),
+        *("styles", "submission", "preflight", "sending", "ledger", "standing", "runs", "report", "run_page", "shift", "errors", "crew"),
         *("hidden", "carving", "rehearsal", "steps"),
     },
     2: {"networks"},
@@ -105,7 +105,7 @@ def test_kaggle_is_imported_inside_functions_only():
 ARTIFACTS = re.compile(
     r"[\"'](raw|download\.json|problem\.toml|train\.csv|test\.csv|pictures\.csv|quarantine\.csv|folds\.csv|packed|runs|record\.json|"
     r"score\.json|identity\.json|history\.jsonl|plan\.json|checkpoint\.npz|model\.keras|config\.toml|improve\.json|ledger\.csv|"
-    r"answers\.csv|prepare\.json|augment\.png|predictions|exports|saved_model|export\.json)[\"']"
+    r"answers\.csv|shift\.json|label_errors\.csv|prepare\.json|augment\.png|predictions|exports|saved_model|export\.json)[\"']"
 )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from clf import decisions, metrics, paths, problem, runs, tables, targets
+from clf import decisions, errors, metrics, paths, problem, runs, tables, targets
 from clf.config import Config, Mistake
 
 CLASSES = ("a", "b", "c")
@@ -187,7 +187,7 @@ def test_a_metric_that_fits_its_decisions_is_scored_by_cuts_of_other_rows(many_l
     metric = metrics.METRICS["samples_f1"]
     asked = dataclasses.replace(runs.asked(question), cuts=runs.cuts(question, train, found))
     assert metric.score(truth, found.valid, asked) >= score["score"] - 1e-9
-    assert runs.page(place, run)["confusion"] is None
+    assert errors.confusion(errors.held(place, run, question, found)) is None
 
 
 def test_worthless_predictions_gain_nothing_by_their_cuts(many_labels):
@@ -225,19 +225,6 @@ def test_ranks_are_those_that_the_submission_has_room_for(place):
     assert (plain.kind, plain.positive, plain.ranks, plain.cuts) == ("multiclass", 2, metrics.Asked.ranks, None)
     ranking = dataclasses.replace(question, style="ranking", ranks=3)
     assert runs.asked(ranking).ranks == 3
-
-
-def test_confusions_are_counted_up_to_a_number_of_classes(place, monkeypatch):
-    wanted = settled(place)
-    run = runs.open_run(place, wanted)
-    finish_fold(run, "0", np.arange(0, 30, 5), np.arange(12), 0)
-    paths.write_text(run.fold("0").history, "")
-    runs.finish(place, run, wanted, 1.0)
-    counts = runs.page(place, run)["confusion"]
-    assert counts.sum() == 6
-    assert counts.sum(1).tolist() == [2, 2, 2]
-    monkeypatch.setattr(runs, "CONFUSABLE", 2)
-    assert runs.page(place, run)["confusion"] is None
 
 
 def test_first_weights_are_part_of_a_run_by_their_content(place, tmp_path):
