@@ -163,8 +163,8 @@ def doubted_labels(run: paths.Run, on: errors.Held, pictures: Pictures) -> tuple
     wrong = int((found.error == "True").sum())
     said = f"Confident learning calls {wrong:,} of {len(on.rows):,} labels wrong. " if on.question.kind != "regression" else ""
     text = (
-        f"{said}{run.label_errors.name}, beside this page, lists {len(found):,} rows, the most doubtful first; what the model finds hard stands there "
-        "as well, the more the weaker it is. Look at them, correct or drop what is wrong in the competition's label file, and repeat from make "
+        f"{said}{run.label_errors.name}, beside this page, lists {len(found):,} rows, the most doubtful first; what the model finds hard stands "
+        "there as well, the more the weaker it is. Look at them, correct or drop what is wrong in the competition's label file, and repeat from make "
         f"explore. The first {min(DOUBTED, len(found))}, given label → suggested:"
     )
     place_of = pd.Series(np.arange(len(on.rows)), on.train.id)
@@ -206,7 +206,7 @@ def draw(
         curves=curves_figure(folds, metric) if any(fold["history"] for fold in folds) else None,
         against_leaderboard=standing["text"],
         leaderboard_figure=leaderboard_figure(metric, **{name: standing[name] for name in ("points", "name", "cv", "noise")}),
-        shift_lines=[(line.name, line.seen, line.advice) for line in shift["lines"]],
+        shift_lines=[(strong(line.name) if line.worrying else line.name, line.seen, line.advice) for line in shift["lines"]],
         reliability_figure=reliability_figure(shift["curve"]) if shift["curve"] else None,
         errors_notes=errors["notes"],
         confusion_figure=confusion_figure(confusion, classes) if confusion is not None and len(classes) <= report.LEGIBLE else None,
@@ -219,6 +219,10 @@ def draw(
         doubted=errors.get("doubted", []),
         settings=list(settings.items()),
     )
+
+
+def strong(text: str) -> Markup:
+    return Markup('<b style="color: {}">{}</b>').format(report.ORANGE, text)
 
 
 def no_confusions(confusion: np.ndarray | None, rows: int) -> str:
