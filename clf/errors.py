@@ -79,8 +79,14 @@ def margins(predicted: np.ndarray) -> np.ndarray:
     """float [n]: how far the likeliest class lies before the second; 1 where there is one only."""
     if predicted.shape[1] < 2:
         return np.ones(len(predicted))
-    second, first = np.partition(predicted, -2, axis=1)[:, -2:].T
-    return first - second
+    found = np.empty(len(predicted))
+    for start in range(0, len(predicted), 4096):  # the copies of many classes would fill the memory
+        part = predicted[start : start + 4096].copy()
+        place = (np.arange(len(part)), part.argmax(1))
+        first = part[place]
+        part[place] = -np.inf
+        found[start : start + 4096] = first - part.max(1)
+    return found
 
 
 def worst(on: Held) -> list[Shown]:

@@ -169,8 +169,9 @@ def doubted_labels(run: paths.Run, on: errors.Held, pictures: Pictures) -> tuple
     wrong = int((found.error == "True").sum())
     said = f"Confident learning calls {wrong:,} of {len(on.rows):,} labels wrong. " if on.question.kind != "regression" else ""
     text = (
-        f"{said}{run.label_errors.name}, beside this page, lists {len(found):,} rows, the most doubtful first: look at them, correct or drop what is "
-        f"wrong in the competition's label file, and repeat from `make explore`. The first {min(DOUBTED, len(found))}, given label → suggested:"
+        f"{said}{run.label_errors.name}, beside this page, lists {len(found):,} rows, the most doubtful first; what the model finds hard stands "
+        "there as well, the more the weaker it is. Look at them, correct or drop what is wrong in the competition's label file, and repeat from make "
+        f"explore. The first {min(DOUBTED, len(found))}, given label → suggested:"
     )
     place_of = pd.Series(np.arange(len(on.rows)), on.train.id)
     shown = found[found.id.isin(place_of.index)].head(DOUBTED)  # a user may have edited the file
@@ -217,7 +218,7 @@ def draw(
         curves=curves_figure(folds, metric) if any(fold["history"] for fold in folds) else None,
         against_leaderboard=standing["text"],
         leaderboard_figure=leaderboard_figure(metric, **{name: standing[name] for name in ("points", "name", "cv", "noise")}),
-        shift_lines=[(line.name, line.seen, line.advice) for line in shift["lines"]],
+        shift_lines=[(strong(line.name) if line.worrying else line.name, line.seen, line.advice) for line in shift["lines"]],
         reliability_figure=reliability_figure(shift["curve"]) if shift["curve"] else None,
         errors_notes=errors["notes"],
         confusion_figure=confusion_figure(confusion, classes) if confusion is not None and len(classes) <= report.LEGIBLE else None,
@@ -232,6 +233,10 @@ def draw(
     )
 
 
+def strong(text: str) -> Markup:
+    return Markup('<b style="color: {}">{}</b>').format(report.ORANGE, text)
+
+
 def no_confusions(confusion: np.ndarray | None, rows: int) -> str:
     """Why the page names none."""
     if not rows:
@@ -240,12 +245,14 @@ def no_confusions(confusion: np.ndarray | None, rows: int) -> str:
 
 
 def reliability_figure(curve: shift.Calibration) -> Markup:
-    """How often a prediction of some confidence is right, and how often it is as confident."""
+    """How often a prediction of some confidence is right, where five rows or more say it, and how often it is as confident."""
     figure, axes = report.figure_with(2, 7.5, 2.9)
     axes[0].plot([0, 1], [0, 1], color=report.GREY, linewidth=0.8, linestyle="--")
-    low, high = np.transpose([intervals.share_interval(*each) for each in zip(curve.right, curve.rows, strict=True)])
-    axes[0].vlines(curve.confidence, low, high, color=report.BLUE, linewidth=1)
-    axes[0].plot(curve.confidence, curve.right, color=report.BLUE, marker="o", markersize=4)
+    told = curve.rows >= 5
+    each = zip(curve.right[told], curve.rows[told], strict=True)
+    low, high = np.transpose([intervals.share_interval(*one) for one in each]) if told.any() else ((), ())
+    axes[0].vlines(curve.confidence[told], low, high, color=report.BLUE, linewidth=1)
+    axes[0].plot(curve.confidence[told], curve.right[told], color=report.BLUE, marker="o", markersize=4)
     axes[0].set(xlim=(0, 1.02), ylim=(0, 1.02))
     axes[0].set_xlabel("confidence (dashed: calibrated; lines: 95 %)", fontsize=9)
     axes[0].set_ylabel("share that is right", fontsize=9)

@@ -19,7 +19,7 @@ THUMBNAIL = 6  # px: the side of the small grey picture among the features
 CLEAR = 0.6  # area under the curve from which train and test differ so far that validation may mislead
 SURE = 2.576  # standard errors to both sides of a 99 % interval: many pages are drawn, and noise must not be called shift
 BINS = 15  # of the reliability curve, as Guo et al. 2017
-PAIRS = 100_000  # rows, or pairs of row and class, at most, that a curve or a mix is taken from
+PAIRS = 100_000  # rows, or pairs of row and class, at most, that a curve is taken from
 DRAWN = 300  # times that a perfectly calibrated model of this confidence is drawn
 SMALL = 0.01  # calibration errors and changes of the mix below this are of no consequence, however sure
 
@@ -192,9 +192,8 @@ def mix_line(question: Problem, valid: np.ndarray, test: np.ndarray) -> Line:
         return Line(name, "Not defined: no row was validated.", "A run on folds with the same settings has it.")
     if min(len(valid), len(test)) < ENOUGH:
         return Line(name, f"Not looked at: {ENOUGH} rows of each are needed.", "–")
-    valid, test = (rows[np.linspace(0, len(rows) - 1, min(len(rows), PAIRS), dtype=int)] for rows in (valid, test))
     before, after = valid.mean(0), test.mean(0)
-    noise = np.sqrt(valid.var(0) / len(valid) + test.var(0) / len(test))
+    noise = np.sqrt(sum((np.einsum("ij,ij->j", rows, rows) / len(rows) - rows.mean(0) ** 2).clip(0) / len(rows) for rows in (valid, test)))
     sure = norm.ppf(1 - 0.01 / (2 * len(before)))
     gap = after - before
     unit = np.ones(len(before)) if question.kind != "regression" else np.diff(targets.ranges(question), axis=0)[0]
@@ -241,9 +240,9 @@ def calibration(question: Problem, truth: np.ndarray, predicted: np.ndarray) -> 
         picked = rng.integers(0, predicted.size, PAIRS) if predicted.size > PAIRS else np.arange(predicted.size)
         confidence, right = predicted.ravel()[picked], truth.ravel()[picked] > 0.5
     else:
-        picked = rng.integers(0, len(predicted), PAIRS) if len(predicted) > PAIRS else np.arange(len(predicted))
-        likeliest = predicted[picked].argmax(1)
-        confidence, right = predicted[picked, likeliest], likeliest == truth[picked]
+        picked = rng.integers(0, len(predicted), PAIRS) if len(predicted) > PAIRS else slice(None)
+        likeliest, confidence = predicted[picked].argmax(1), predicted[picked].max(1)
+        right = likeliest == truth[picked]
     bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
     rows, sums = (np.bincount(bins, weights, BINS) for weights in (None, confidence))
     hits = np.bincount(bins, right, BINS)

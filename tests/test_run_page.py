@@ -10,7 +10,7 @@ from test_report import HOSTILE, page
 
 from clf import config, paths, problem, report, run_page, shift, standing, tables
 
-NO_SHIFT = {"lines": [shift.Line("Train against test", "None found", "Nothing.")], "curve": None}
+NO_SHIFT = {"lines": [shift.Line("Train against test", "None found", "Nothing."), shift.Line("Mix", HOSTILE, HOSTILE, True)], "curve": None}
 UNSENT = {"text": ["nothing to compare"], "points": pd.DataFrame(columns=["run", "cv", "public"]), "cv": None, "noise": None, "name": "net"}
 
 
@@ -38,6 +38,7 @@ def test_run_names_the_top_confusion(tmp_path, number):
     assert "20.0%" in text
     assert ('alt="confusion matrix"' in text) == (number <= report.LEGIBLE)
     assert 'alt="curves"' in text
+    assert ">Mix</b>" in text
 
 
 def test_run_on_every_row_has_no_confusions(tmp_path):
@@ -139,7 +140,7 @@ def whole_run(kind: str, **changes) -> tuple[paths.Place, paths.Run]:
 
 SAID = {
     "multiclass": ("Confident learning calls", "The most confidently wrong of each true class", "Calibration, out of fold"),
-    "ordinal": ("Confident learning calls", "kappa asks for decisions"),
+    "ordinal": ("Confident learning calls", "The most confidently wrong of each true class"),
     "binary": ("Confident learning calls", "roc_auc"),
     "multilabel": ("The most confidently wrong of each label", "has it", "Confident learning calls"),
     "soft": ("Not defined for the kind soft: its targets", "Not defined for the kind soft: shares are opinions", "Class mix"),
