@@ -316,7 +316,7 @@ def verdict(place: paths.Place, grouping: dict) -> str:
             f"no leak found by {column}: the gap {gap} is within the noise. One below {unseen:.3f} cannot be seen with this budget: "
             "give more minutes=, or a larger sample=."
         )
-    found = f"LEAK by {column}: random folds promise a {grouping['metric']} better by {gap} than pictures of unknown groups get."
+    found = f"LEAK by {column}: random folds promise {grouping['metric']} better by {gap} than pictures of unknown groups get."
     if grouping["used"]:
         return f"{found} folds.csv keeps them together: trust its scores, and no random split."
     return (

@@ -1,23 +1,20 @@
 """A layout under other names, with files lost or added, is the same question to 02, or one that it asks: never another one in silence.
 
-Each day another sixth of the layouts; `make zoo` does them all.
+Each day another sixth of the layouts (see `daily`); `make zoo` does them all.
 """
 
-import datetime
 import shutil
 
 import numpy as np
 import pytest
 
+from tests import daily
 from tests.zoo import harness, same
 from tests.zoo.layouts import ZOO
 from tests.zoo.mutations import MUTATIONS
 
-PARTS = 6
-TODAY = datetime.datetime.now(datetime.UTC).date().toordinal() % PARTS
 
-
-@pytest.mark.parametrize("competition", [*ZOO][TODAY::PARTS])
+@pytest.mark.parametrize("competition", daily.part(ZOO, 6))
 def test_a_mutation_is_the_same_question_or_is_asked_about(competition, tmp_path):
     entry, source = ZOO[competition], tmp_path / "built"
     built = harness.build(entry, source)
