@@ -93,7 +93,7 @@ judge: setup  ## is the gate right, and are the intervals? measured on short tra
 clean: setup  ## remove derived data of one competition; raw/, runs/ and submissions/ stay unless asked (runs=true …)
 	@$(RUN) scripts/clean.py $(WORDS)
 
-test: setup  ## the tests; with CLF_TESTS=all before it every case of the long lists, of which else each day takes a part
+test: setup  ## the tests; CLF_TESTS=all before it: every case of the long lists, of which else a part runs
 	@$(RUN) -m pytest -n 2 --dist loadfile
 
 zoo: setup  ## small copies of 44 real competitions through all steps, and changed in 13 ways through 02; the README's table of them

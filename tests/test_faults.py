@@ -2,7 +2,7 @@
 
 Both are processes of their own against the stand-in; only the pauses between their tries are left out. Of ours no token, no signed address
 and no traceback may be seen in any output or file, whatever the fault; a command that failed is repeated once the fault is gone. Ours runs
-on every row; the client, which does not change, each day on another part of them.
+on every row; the client, which does not change, on a fifth of them (CLF_TESTS=all: on all).
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from clf import ledger, paths, sources
-from tests import daily
+from tests import cases
 from tests.standin import client, content
 from tests.standin.competition import Competition
 from tests.standin.faults import MISSPELT, PAGE, RULES
@@ -151,7 +151,7 @@ def never_answered(server: Server, command: list[str], folder: Path, call: str =
         client.finish(process, 1.5)
 
 
-@pytest.mark.parametrize("row", daily.part(DOWNLOADS, 5), ids=lambda row: row.fault)
+@pytest.mark.parametrize("row", cases.part(DOWNLOADS, 5), ids=lambda row: row.fault)
 def test_download_with_the_plain_client(server, row, tmp_path):
     row.breaks(server)
     words = ("competitions", "download", "-c", row.competition)
@@ -281,7 +281,7 @@ def ready(trained, scratch):
         yield running, paths.Place(TOYS.competition).submission("linear")
 
 
-@pytest.mark.parametrize("row", daily.part(SUBMISSIONS, 5), ids=lambda row: row.fault)
+@pytest.mark.parametrize("row", cases.part(SUBMISSIONS, 5), ids=lambda row: row.fault)
 def test_submission_with_the_plain_client(ready, row, tmp_path):
     server, file = ready
     row.breaks(server)

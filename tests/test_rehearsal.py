@@ -10,7 +10,7 @@ import pytest
 
 from clf import config, folds, hidden, images, metrics, paths, problem, rehearsal, submission, tables, targets
 from clf.hidden import Slot
-from tests import daily
+from tests import cases
 from tests.zoo import harness
 from tests.zoo.layouts import ZOO
 
@@ -101,7 +101,7 @@ def test_a_rehearsal_asks_the_same_of_fewer_rows(name, tmp_path):
     assert leaks(place, there) == []
 
 
-@pytest.mark.parametrize("name", daily.part(OTHERS, 5))
+@pytest.mark.parametrize("name", cases.part(OTHERS, 5))
 def test_a_rehearsal_asks_the_same_of_fewer_rows_in_the_other_layouts(name, tmp_path):
     place, there = explored(name, tmp_path)
     check(place, there)
