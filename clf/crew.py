@@ -48,7 +48,7 @@ def train(place: paths.Place, run: paths.Run, keys: list[str], end: float | None
 
 def _start(place, run, key: str, device: str | None, seconds: float | None, pause_at: float | None, quiet: bool) -> subprocess.Popen:
     pause = None if pause_at is None else pause_at - time.monotonic()
-    task = {"competition": place.competition, "run": run.name, "key": key, "seconds": seconds, "pause": pause}
+    task = {"competition": place.competition, "run": str(run.folder), "key": key, "seconds": seconds, "pause": pause}
     path = os.pathsep.join(filter(None, (str(paths.CHECKOUT), os.environ.get("PYTHONPATH"))))
     environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": path}
     if device is not None:

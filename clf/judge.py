@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from clf import compare, config, decisions, folds, gate, intervals, paths, problem, report, runs, styles, submission, tables, targets, train
+from clf import compare, config, crew, decisions, folds, gate, intervals, paths, problem, report, runs, styles, submission, tables, targets, train
 from clf.compare import Bench, Training
 from clf.config import Config
 
@@ -58,8 +58,9 @@ def variants(settled: Config) -> dict[str, Config]:
 
 
 def trained(place: paths.Place, settled: Config) -> list[list[Training]]:
-    """The trainings of each of SETTINGS; what lacks is trained here, seed by seed; a killed command continues, changed code begins anew."""
-    side, todo, found = runs.store_side(place), [], []
+    """The trainings of each of SETTINGS. What lacks is trained, each part in a fresh interpreter; a killed command continues, changed code
+    begins anew."""
+    found = []
     for name, setting in variants(settled).items():
         run = place.judged_run(name.replace(" ", "-"))
         made_from = runs.identity(place, setting)
@@ -67,11 +68,10 @@ def trained(place: paths.Place, settled: Config) -> list[list[Training]]:
             shutil.rmtree(run.folder, ignore_errors=True)
             config.write_toml(run.config, setting, f"The settings of {name!r}, every one.", only_changes=False)
             paths.write_json(run.identity, {"made_from": made_from})
-        found.append(run)
         keys = [key for key in runs.fold_keys(place, setting) if int(key.partition(".")[0]) < FOLDS or (name == "base" and "." not in key)]
-        todo += [(key.partition(".")[2], len(found), run, setting, key) for key in keys if not run.fold(key).record.exists()]
-    for _, _, run, setting, key in config.progress(sorted(todo, key=lambda part: part[:2]), desc=f"judge {place.competition}", unit=" trainings"):
-        train.fold(place, run, setting, side, key, train.Budget())
+        print(f"-- {name} ({len(found) + 1} of {len(SETTINGS)}), {config.elapsed() / 60:.0f} minutes")
+        crew.train(place, run, keys, None, None)
+        found.append(run)
     on = compare.bench(place)
     return [compare.trainings(on, run) for run in found]
 

@@ -437,7 +437,7 @@ def predict(out: paths.Fold, source: Material, side: int, predictor: learn.Predi
 def main(task: dict) -> None:
     """One part of a run, as `crew` asks for it."""
     place = paths.Place(task["competition"])
-    run = place.run(task["run"])
+    run = paths.Run(Path(task["run"]))
     budget = Budget(task["seconds"] and config.STARTED + task["seconds"])
     pause_at = None if task["pause"] is None else config.STARTED + task["pause"]
     # Whoever started this process holds the other end of its input: when that process is gone, stop where it can be continued.
