@@ -13,6 +13,7 @@ import shutil
 import stat
 import struct
 import tarfile
+import threading
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -66,14 +67,14 @@ class Member:
 
 
 class Sink(py7zr.io.Py7zIO):
-    """A file being written, or nothing where `path` is None, counted by a progress bar; also what py7zr wants to write to."""
+    """A file being written, or nothing where `path` is None; `count` gets the bytes; also what py7zr wants to write to."""
 
-    def __init__(self, path: Path | None, bar: tqdm):
+    def __init__(self, path: Path | None, count: Callable[[int], object]):
         self._file = open(path, "xb") if path else None  # x: two names may be one on this file system
-        self._bar = bar
+        self._count = count
 
     def write(self, content: bytes) -> int:
-        self._bar.update(len(content))
+        self._count(len(content))
         return self._file.write(content) if self._file else len(content)
 
     def close(self) -> None:
@@ -266,7 +267,7 @@ def zip_flaw(archive: Path) -> str:
     """Why the zip file is not whole (every member is read and its checksum compared), or ""."""
     try:
         with _opened(archive) as (members, pour), _bar(archive, "checking", members) as bar:
-            pour(lambda name: Sink(None, bar))
+            pour(lambda name: Sink(None, bar.update))
     except Mistake as mistake:
         return str(mistake)
     return ""
@@ -346,20 +347,27 @@ def _pour(archive: Path, folder: Path) -> None:
                 f"{paths.show(archive)} needs {sum(kept.values()) / 1e9:.1f} GB unpacked, but {free / 1e9:.1f} GB are free "
                 f"in {paths.show(folder.parent)}. Free some space, then repeat the command."
             )
+        written, lock = 0, threading.Lock()  # py7zr writes from several threads
         with _bar(archive, "unpacking", members) as bar:
+
+            def count(size: int) -> None:  # the bar does not: TQDM_DISABLE switches it off
+                nonlocal written
+                with lock:
+                    written += size
+                bar.update(size)
 
             def sink(name: str) -> Sink:
                 if _tidy(name) not in kept:
-                    return Sink(None, bar)
+                    return Sink(None, count)
                 path = folder / _tidy(name)
                 if path.parent not in made:
                     path.parent.mkdir(parents=True, exist_ok=True)
                     made.add(path.parent)
-                return Sink(path, bar)
+                return Sink(path, count)
 
             pour(sink)
             # gz knows its size modulo 2^32 only
-            whole = (bar.n - bar.total) % (1 << 32) == 0 and sum(1 for _ in _walk(folder)) == len(kept)
+            whole = (written - total) % (1 << 32) == 0 and sum(1 for _ in _walk(folder)) == len(kept)
     if not whole:
         raise Mistake(f"{paths.show(archive)} does not hold what it lists. Put a whole copy in its place, then repeat the command.")
 

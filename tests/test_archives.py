@@ -14,8 +14,9 @@ from pathlib import Path
 
 import py7zr
 import pytest
+from tqdm import tqdm
 
-from clf import archives, paths
+from clf import archives, config, paths
 from clf.config import Mistake
 
 FILES = {"train/a/1.jpg": b"one", "train/a/2.jpg": b"two" * 1000, "train/3.jpg": b""}
@@ -70,6 +71,15 @@ def test_a_shared_top_folder_is_not_doubled(tmp_path, kind):
     assert archives.unpack(archive, tmp_path / "raw") == tmp_path / "raw" / "train"
     assert tree(tmp_path / "raw") == FILES
     assert archive.exists()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_progress_bar_that_is_switched_off_counts_for_nothing(tmp_path, kind, monkeypatch):
+    """TQDM_DISABLE=1, which tqdm reads when it is imported: such a bar stays at 0."""
+    monkeypatch.setattr(config, "progress", lambda items=None, **settings: tqdm(items, disable=True, **settings))
+    archive = put(tmp_path / f"train.{kind}", packed(kind, FILES))
+    archives.unpack(archive, tmp_path / "raw")
+    assert tree(tmp_path / "raw") == FILES
 
 
 @pytest.mark.parametrize("kind", KINDS)
