@@ -17,7 +17,7 @@ from keras.src.legacy.saving import legacy_h5_format
 
 from clf import learn, losses, models, networks, optim, paths
 from clf.config import Mistake
-from tests import daily
+from tests import cases
 
 SIDE = 32
 POLICIES = list(models.PRECISIONS)
@@ -112,10 +112,10 @@ def trains(name: str, policy: str) -> bool:
 
 BY_POLICY = list(itertools.product(models.MODELS, POLICIES))
 TRAINED = [pair for pair in BY_POLICY if trains(*pair)]
-TODAY = daily.part([pair for pair in BY_POLICY if not trains(*pair)], 3)
+PART = cases.part([pair for pair in BY_POLICY if not trains(*pair)], 3)
 
 
-@pytest.mark.parametrize(("name", "policy"), [*TRAINED, *TODAY])
+@pytest.mark.parametrize(("name", "policy"), [*TRAINED, *PART])
 def test_three_steps_save_load_and_the_same_predictions(name, policy, short, tmp_path):
     """Our own networks train under every policy; those of libraries under one each and, each day another part of them, with one channel under
     the others."""
