@@ -57,18 +57,21 @@ def variants(settled: Config) -> dict[str, Config]:
     return {name: dataclasses.replace(settled, **changes(change)) for name, change in SETTINGS.items()}
 
 
-def trained(place: paths.Place, settled: Config) -> list[list[Training]]:
-    """The trainings of each of SETTINGS. What lacks is trained, each part in a fresh interpreter; a killed command continues, changed code
-    begins anew."""
+def trained(place: paths.Place, settled: Config, gated: bool = True) -> list[list[Training]]:
+    """The trainings of each of SETTINGS, or of the base's first seed only.
+
+    What lacks is trained, each part in a fresh interpreter; a killed command continues, changed code begins anew.
+    """
     found = []
-    for name, setting in variants(settled).items():
+    for name, setting in variants(settled).items() if gated else [("base", settled)]:
         run = place.judged_run(name.replace(" ", "-"))
         made_from = runs.identity(place, setting)
         if paths.changed(run.identity, made_from):
             shutil.rmtree(run.folder, ignore_errors=True)
             config.write_toml(run.config, setting, f"The settings of {name!r}, every one.", only_changes=False)
             paths.write_json(run.identity, {"made_from": made_from})
-        keys = [key for key in runs.fold_keys(place, setting) if int(key.partition(".")[0]) < FOLDS or (name == "base" and "." not in key)]
+        parts = [key.partition(".") for key in runs.fold_keys(place, setting)]
+        keys = ["".join(part) for part in parts if (gated and int(part[0]) < FOLDS) or (name == "base" and not part[2])]
         print(f"-- {name} ({len(found) + 1} of {len(SETTINGS)}), {config.elapsed() / 60:.0f} minutes")
         crew.train(place, run, keys, None, None)
         found.append(run)
@@ -189,9 +192,12 @@ class Judged:
 
 def judged(place: paths.Place, settings: Sequence[Sequence[Training]], count: int) -> Judged:
     on = compare.bench(place)
+    held = forecasts(on, [each for trained in settings for each in trained])
+    if not count:
+        return Judged(on.question.metric, [], [], [], held)
     stored = Stored(on, settings)
     worthless, real = (gates(stored, count, each) for each in (True, False))
-    return Judged(on.question.metric, worthless, real, ratios(stored), forecasts(on, [each for trained in settings for each in trained]))
+    return Judged(on.question.metric, worthless, real, ratios(stored), held)
 
 
 # -- what is said and drawn ------------------------------------------------------------------------------------------------------------
@@ -212,6 +218,9 @@ def curve(verdicts: Sequence[Verdict]) -> list[tuple[float, float, float, float,
 
 def draw(path: Path, found: dict[str, Judged]) -> None:
     """A PNG: for each competition the share of changes that are kept over their true gain."""
+    found = {name: of for name, of in found.items() if of.worthless}
+    if not found:
+        return
     figure, axes = report.figure_with(len(found), 4.6 * len(found), 3.2)
     for each, (name, of) in zip(axes, found.items(), strict=True):
         for sizes, colour in zip(REPEATS, COLOURS, strict=True):
@@ -238,7 +247,7 @@ def table(found: dict[str, Judged]) -> list[str]:
     """Markdown: how often worthless changes are kept and real ones by their true gain; and how often forecasts hold."""
     lines = ["| competition | metric | trainings a fold | worthless changes kept | real changes kept, by their true gain |", "|---|---|---|---|---|"]
     for name, of in found.items():
-        for sizes in REPEATS:
+        for sizes in REPEATS if of.worthless else ():
             nothing, points = [each.kept for each in of_sizes(of.worthless, sizes)], curve(of_sizes(of.real, sizes))
             kept, low, high = share(nothing)
             shares = ", ".join(f"{gain:.2g}: {part:.0%}" for gain, part, *_ in points)
@@ -247,13 +256,15 @@ def table(found: dict[str, Judged]) -> list[str]:
     lines += ["", head, "|---|---|---|---|"]
     for name, of in found.items():
         held = [low <= hidden <= high for _, low, high, hidden in of.forecasts]
-        inside = share([each.inside for each in (*of.worthless, *of.real)])[0]
-        lines.append(f"| {name} | {len(held)} | {f'{sum(held)} of {len(held)}' if held else 'no answers'} | {inside:.1%} |")
+        inside = f"{share([each.inside for each in (*of.worthless, *of.real)])[0]:.1%}" if of.worthless else "–"
+        lines.append(f"| {name} | {len(held)} | {f'{sum(held)} of {len(held)}' if held else 'no answers'} | {inside} |")
     return lines
 
 
 def text(name: str, of: Judged) -> list[str]:
     """The same for the screen, and what the stored estimate of noise would be by this competition."""
+    if not of.ratios:
+        return table({name: of})
     known = [each.ratio for each in of.ratios]
     spread = f"median {np.median(known):.2f}, mean {np.mean(known):.2f}, variance {np.var(known, ddof=1):.2f} of {len(known)} settings and folds"
     return [*table({name: of}), f"seeds vary the score {spread} times as much as their rows explain"]

@@ -22,7 +22,7 @@ from clf import config, paths
 class Words(config.TrainingWords):
     sets: str = config.word("", "prepared competitions, with commas; empty: that of competition=")
     steps: int = config.word(150, "of each training", 1)
-    gates: int = config.word(400, "between random settings, and as many between seeds of one setting", 12)
+    gates: int = config.word(400, "between random settings, and as many between seeds of one setting; 0: only forecasts, of five trainings", 0)
     readme: bool = config.word(False, "true: write the table and the picture into the README")
 
 
@@ -33,7 +33,7 @@ def main(words: Words, wanted: config.Config) -> None:
     for competition in (words.sets or words.competition).split(","):
         place = paths.Place(competition)
         settled = judge.base(place, dataclasses.replace(wanted, seeds=max(judge.SEEDS, wanted.seeds)), words.steps)
-        found[competition] = judge.judged(place, judge.trained(place, settled), words.gates)
+        found[competition] = judge.judged(place, judge.trained(place, settled, words.gates > 0), words.gates)
         print("\n".join(judge.text(competition, found[competition])))
     judge.draw(paths.judge_picture(), found)
     paths.write_json(paths.judge(), {name: dataclasses.asdict(each) for name, each in found.items()})

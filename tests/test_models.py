@@ -117,7 +117,7 @@ PART = cases.part([pair for pair in BY_POLICY if not trains(*pair)], 3)
 
 @pytest.mark.parametrize(("name", "policy"), [*TRAINED, *PART])
 def test_three_steps_save_load_and_the_same_predictions(name, policy, short, tmp_path):
-    """Our own networks train under every policy; those of libraries under one each and, each day another part of them, with one channel under
+    """Our own networks train under every policy; those of libraries under one each and, a part of them (see `cases`), with one channel under
     the others."""
     models.set_precision(policy)
     channels = 3 if trains(name, policy) else 1
