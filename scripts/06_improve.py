@@ -37,7 +37,8 @@ def main(words: Words, wanted: config.Config) -> None:
     summary += f"; best run {best}"
     report.improve(place.improve_page, table, summary)
     search.note(tried, table, summary)
-    standing.refresh(place, best)
+    for _, run in tried:
+        standing.refresh(place, run.name)
     paths.write_json(place.improve, {"made_from": made_from, "table": table, "best": best, "summary": summary, "config_hash": written})
     print(f"improve: {summary}, page {paths.show(place.improve_page)}. Next: make submit")
 
