@@ -32,7 +32,7 @@ def main(words: Words, wanted: config.Config) -> None:
     found = {}
     for competition in (words.sets or words.competition).split(","):
         place = paths.Place(competition)
-        settled = judge.base(place, dataclasses.replace(wanted, seeds=max(judge.SEEDS, wanted.seeds)), words.steps)
+        settled = judge.base(place, wanted, words.steps, max(judge.SEEDS, wanted.seeds))
         found[competition] = judge.judged(place, judge.trained(place, settled, words.gates > 0), words.gates)
         print("\n".join(judge.text(competition, found[competition])))
     judge.draw(paths.judge_picture(), found)
