@@ -87,7 +87,7 @@ leaderboard: setup  ## one's place among the public scores
 bench: setup  ## how fast 02 reads and joins, beside what bounds it: files=, rows=, repeats=
 	@$(RUN) scripts/bench.py $(WORDS)
 
-judge: setup  ## is the gate right, and are the intervals? measured on short trainings: sets=, seeds=, gates=
+judge: setup  ## is the gate right, and are the intervals? measured on 110 short trainings: steps=, seeds=, gates=
 	@$(RUN) scripts/judge.py $(WORDS)
 
 clean: setup  ## remove derived data of one competition; raw/, runs/ and submissions/ stay unless asked (runs=true …)

@@ -42,19 +42,19 @@ MARKS = re.compile(r"(<!-- judge -->\n).*(<!-- /judge -->)", re.DOTALL)
 
 def base(place: paths.Place, wanted: Config, steps: int, seeds: int) -> Config:
     """Every fold with each seed, about so many steps each."""
-    table = tables.read(place.folds)
-    rows = len(folds.rows(table, "0")[0])
     settled = runs.settle(place, dataclasses.replace(wanted, fold="all", seeds=seeds, minutes=0.0, epochs=1.0))
+    rows = len(folds.rows(tables.read(place.folds), "0")[0])
     return dataclasses.replace(settled, epochs=round(steps * train.batch_size(settled, rows) / rows, 3))
 
 
 def variants(settled: Config) -> dict[str, Config]:
-    """Of each of SETTINGS."""
+    """Of each of SETTINGS that changes something: what the metric asks for may be one of them."""
 
     def changes(change: dict) -> dict:
         return {key: getattr(settled, key) * value if key in TIMES else value for key, value in change.items()}
 
-    return {name: dataclasses.replace(settled, **changes(change)) for name, change in SETTINGS.items()}
+    found = {name: dataclasses.replace(settled, **changes(change)) for name, change in SETTINGS.items()}
+    return {name: setting for name, setting in found.items() if name == "base" or setting != settled}
 
 
 def trained(place: paths.Place, settled: Config, gated: bool = True) -> list[list[Training]]:
@@ -188,6 +188,16 @@ class Judged:
     real: list[Verdict]
     ratios: list[gate.Noise]
     forecasts: list[tuple[float, float, float, float]]
+
+
+def known() -> dict[str, Judged]:
+    """By competition, what earlier commands found."""
+
+    def read(of: dict) -> Judged:
+        verdicts = {name: [Verdict(**{**each, "repeats": tuple(each["repeats"])}) for each in of[name]] for name in ("worthless", "real")}
+        return Judged(**{**of, **verdicts, "ratios": [gate.Noise(**each) for each in of["ratios"]]})
+
+    return {name: read(of) for name, of in (paths.read_json(paths.judge()) or {}).items()}
 
 
 def judged(place: paths.Place, settings: Sequence[Sequence[Training]], count: int) -> Judged:

@@ -36,6 +36,8 @@ def test_gates_between_seeds_keep_little_and_those_between_settings_more_the_lar
     assert "no answers" in lines[-1]
     judge.draw(tmp_path / "curve.png", {"x": of})
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+    paths.write_json(paths.judge(), {"x": dataclasses.asdict(of)})
+    assert judge.known() == {"x": of}
     assert "9 settings and folds" in judge.text("x", of)[-1]
 
 
@@ -65,6 +67,7 @@ def test_the_settings_differ_from_the_base_and_take_about_so_many_steps(wide):  
     made = judge.variants(base)
     assert made["base"] == base
     assert len({*made.values()}) == len(judge.SETTINGS)
+    assert "no label smoothing" not in judge.variants(dataclasses.replace(base, label_smoothing=0.0))
     assert made["longer"].epochs == pytest.approx(1.4 * base.epochs)
     assert made["narrower network"].width == pytest.approx(0.35)
     assert len(runs.fold_keys(wide, base)) == 20
