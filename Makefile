@@ -15,7 +15,7 @@ endif
 # What was typed behind the verb, as scripts read it. Make exports its words as well; the scripts read the arguments only.
 WORDS = $(patsubst COMPETITION=%,competition=%,$(filter-out VENV=% PYTHON=%,$(MAKEOVERRIDES)))
 
-VERBS := help setup all login-check download explore prepare sample train improve compare submit scores leaderboard rehearse split-check predict export board readme runs bench judge clean test zoo kaggle-local lint format
+VERBS := help setup all login-check download explore prepare sample train improve submit scores leaderboard rehearse compare split-check predict export board readme runs bench judge clean test zoo kaggle-local lint format
 ifneq ($(filter-out $(VERBS),$(MAKECMDGOALS)),)
 $(error unknown verb $(filter-out $(VERBS),$(MAKECMDGOALS)). Settings are words like epochs=3; make alone lists the verbs)
 endif
@@ -48,9 +48,6 @@ train: setup  ## 05: train on all; minutes= or epochs=, fold=0|all|full
 improve: setup  ## 06: try changes on the same fold, keep one only if it beats the noise
 	@$(RUN) scripts/06_improve.py $(WORDS)
 
-compare: setup  ## runs=a,b: is the second better than the first, or was it luck?
-	@$(RUN) scripts/compare.py $(WORDS)
-
 submit: setup  ## 07: predict, format, check, upload
 	@$(RUN) scripts/07_submit.py $(WORDS)
 
@@ -59,6 +56,9 @@ login-check: setup  ## what signs in to Kaggle, what works, and what to do next;
 
 rehearse: setup  ## a hidden test of some training rows, 02 to 07 on the rest without network, and the score; minutes=, holdout=
 	@$(RUN) scripts/rehearse.py $(WORDS)
+
+compare: setup  ## runs=a,b: is the second better than the first, or was it luck?
+	@$(RUN) scripts/compare.py $(WORDS)
 
 split-check: setup  ## what plain random folds would let leak: a small network on both kinds of folds; group=COLUMN, minutes=
 	@$(RUN) scripts/split_check.py $(WORDS)

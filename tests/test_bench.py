@@ -5,7 +5,7 @@ def test_every_stage_is_measured_beside_its_limit(script, scratch):
     done = script("bench", "files=50", "rows=200", "repeats=1")
     assert done.returncode == 0, done.stderr
     found = {row["stage"]: row for row in json.loads((scratch / "data" / "bench.json").read_text())}
-    assert [row["unit"] for row in found.values()] == ["pictures/s", "pictures/s", "s", "GiB"]
+    assert [row["unit"] for row in found.values()] == ["pictures/s", "pictures/s", "pictures/s", "s", "GiB"]
     for stage, row in found.items():
         assert row["spread"] == [row["ratio"]] * 2  # one repeat
         assert abs(row["ratio"] - row["rate"] / row["limit"]) < 1e-9

@@ -287,7 +287,7 @@ def test_every_view_is_the_same_in_the_combined_network(trained, monkeypatch, vi
 
 
 def test_an_export_that_predicts_something_else_is_an_error_and_leaves_nothing(place, trained, expected, tmp_path):
-    wrong = dataclasses.replace(expected, test=np.roll(expected.test, 1, axis=0))
+    wrong = dataclasses.replace(expected, test_parts=tuple(np.roll(part, 1, axis=0) for part in expected.test_parts))
     with pytest.raises(RuntimeError, match="predicts something else"):
         inference.export(place, trained, wrong, paths.Export(tmp_path / "out"))
     assert not [path for path in tmp_path.iterdir() if path.name not in ("home", "work")]

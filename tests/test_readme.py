@@ -6,7 +6,7 @@ import subprocess
 from clf import augment, decisions, learn, losses, metrics, models, optim, paths, readers, search, styles
 from scripts import readme
 
-TEXT = readme.README.read_text()
+TEXT = paths.readme().read_text()
 
 
 def test_the_tables_of_words_are_those_of_the_code():

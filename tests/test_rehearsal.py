@@ -128,7 +128,7 @@ def test_a_run_is_graded_and_beats_the_prior(name, tmp_path):
     found, metric = rehearsal.graded(there, "linear"), metrics.METRICS[question.metric]
     assert metrics.better(metric, found["score"], found["prior"])
     assert found["low"] <= found["score"] <= found["high"]
-    assert f"hidden {question.metric} {found['score']:.4f} on" in said
+    assert f"hidden {question.metric} {found['score']:.4f} (95 % interval {found['low']:.4f}" in said
     assert "submit: not sent: " in said
     cv = paths.read_json(there.run("linear").score)["score"]
     assert rehearsal.leaderboard(there) == [{"run": "linear", "cv": cv, "score": found["score"]}]

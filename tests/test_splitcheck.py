@@ -183,7 +183,7 @@ def outcome(right: dict[str, list[float]]) -> tuple[np.ndarray, splitcheck.Outco
 
 @pytest.mark.parametrize("metric", ["accuracy", "log_loss"])
 def test_the_gap_favours_the_better_score_whichever_way_that_is(metric):
-    question = SimpleNamespace(metric=metric, kind="binary", positive_index=1, ranks=0)
+    question = SimpleNamespace(metric=metric, kind="binary", positive_index=1, ranks=0, weights=(), style="label", classes=("a", "b"))
     truth, found = outcome({"grouped": [0.5, 0.5], "random": [0.9, 0.9]})
     said = splitcheck.judged(question, truth, found)
     assert said["low"] > 0
@@ -195,7 +195,7 @@ def test_the_gap_favours_the_better_score_whichever_way_that_is(metric):
 
 
 def test_a_gap_that_other_seeds_do_not_show_is_no_leak():
-    question = SimpleNamespace(metric="accuracy", kind="binary", positive_index=1, ranks=0)
+    question = SimpleNamespace(metric="accuracy", kind="binary", positive_index=1, ranks=0, weights=(), style="label", classes=("a", "b"))
     steady = splitcheck.judged(question, *outcome({"grouped": [0.6, 0.6], "random": [0.8, 0.8]}))
     lucky = splitcheck.judged(question, *outcome({"grouped": [0.9, 0.3], "random": [0.99, 0.61]}))
     assert steady["leak"]

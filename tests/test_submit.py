@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from kaggle_server import SIGNATURE, TOKEN, Server
+from scipy import stats
 from test_submission import PLAIN
 
 from clf import config, kaggle, ledger, paths, preflight, problem, sending, tables
@@ -99,7 +100,8 @@ def test_without_credentials_the_file_is_made_checked_and_graded(place, script):
     assert re.search("tries left +not asked +no Kaggle credentials were found", done.stdout)
     assert "out-of-fold accuracy 0.9876" in done.stdout
     # 0002, both 1e10 and 0001.jpg … of the answers cat, 1e10, cat, NA, 1e10, cat: NA and lost are wrong.
-    assert "hidden accuracy 0.6667 on 6 embedded answers" in done.stdout
+    low, high = stats.binomtest(4, 6).proportion_ci(method="wilson")
+    assert f"hidden accuracy 0.6667 (95 % interval {low:.4f} … {high:.4f}) on 6 embedded answers" in done.stdout
     assert "no Kaggle credentials" in done.stdout
     assert "kaggle competitions submit toy -f " in done.stdout
     assert not place.ledger.exists()
@@ -143,8 +145,8 @@ def test_ratings_are_decided_by_cuts_from_out_of_fold_rows(place, capsys):
     assert len(record["cuts"]) == 2
     assert 0 < record["cuts"][0] < 0.4 < record["cuts"][1] < 1.0
     assert (record["rows_with_the_prior"], record["their_first_ids"]) == (1, ["z"])
-    assert "holdout kappa 1.0000 on 3 locked rows" in said
-    assert "hidden kappa 1.0000 on 3 embedded answers" in said
+    assert re.search(r"holdout kappa 1\.0000 \(95 % interval .*\) on 3 locked rows", said)
+    assert re.search(r"hidden kappa 1\.0000 \(95 % interval .*\) on 3 embedded answers", said)
 
 
 def test_a_failed_check_writes_and_sends_nothing(place, server, capsys):
@@ -172,7 +174,7 @@ def test_a_mistake_exits_with_2(place, script):
 def test_locked_rows_are_scored(place, capsys):
     make_run(place, "held", holdout=True)
     send(run="held")
-    assert "holdout accuracy 0.5000 on 2 locked rows" in capsys.readouterr().out
+    assert re.search(r"holdout accuracy 0\.5000 \(95 % interval .*\) on 2 locked rows", capsys.readouterr().out)
 
 
 def constant(place) -> None:
