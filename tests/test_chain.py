@@ -12,6 +12,7 @@ from kaggle_server import Server, accuracy
 from layouts import build
 
 from clf import paths, problem, submission, tables, targets
+from tests import cases
 
 SMALL = ("model=resnet10", "width=0.25", "epochs=8", "batch_size=16")
 
@@ -83,6 +84,7 @@ def interrupted_and_continued(place: paths.Place) -> bytes:
 
 
 @pytest.mark.slow
+@cases.long
 @pytest.mark.parametrize(("layout", "metric"), [("filename", "log_loss")])  # other layouts: tests/test_zoo.py, without a network
 def test_the_chain_on_a_folder_ends_with_a_checked_submission_better_than_the_prior(script, tmp_path, layout, metric, scratch):
     answers = build(layout, tmp_path / "given", pictures=120, side=32)

@@ -12,6 +12,7 @@ from layouts import prepare
 from test_train import OTHER_KINDS, of_kind
 
 from clf import augment, checks, config, data, models, paths, runs, tables, targets
+from tests import cases
 
 AMPLE = 300.0  # seconds: every training here ends by its number of steps, so no verdict hangs on how fast the machine is
 
@@ -246,7 +247,7 @@ def test_waiting_for_data_is_seen(bench, monkeypatch):
 # -- other kinds of targets ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", OTHER_KINDS)
+@pytest.mark.parametrize("kind", cases.part(OTHER_KINDS, 3))
 def test_targets_that_are_no_single_class_are_checked_as_well(prepared, tmp_path, kind):
     with of_kind(prepared[1], tmp_path / "other", kind) as place:
         on = make_bench(place)

@@ -15,6 +15,7 @@ from layouts import build, downloaded
 
 from clf import folds, images, inference, learn, paths, problem, runs, tables
 from clf.config import Mistake
+from tests import cases
 
 CLOSE = 1e-5
 SMALL = ("model=resnet10", "width=0.25", "image_size=24", "batch_size=8", "epochs=8", "augment=none", "views=mirror", "fold=all", "precision=float32")
@@ -299,6 +300,7 @@ class Twice(keras.layers.Layer):
         return 2 * logits
 
 
+@cases.long
 def test_an_export_that_needs_code_of_ours_is_an_error(place, trained, expected, tmp_path):
     custom = [keras.Model(network.inputs, Twice()(network.outputs[0])) for network in trained.networks]
     with pytest.raises(RuntimeError, match=r"cannot be loaded without this package(.|\n)*Twice"):

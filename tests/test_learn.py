@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from clf import config, data, learn, losses, models, optim, paths
+from tests import cases
 
 SIDE, ROWS, BATCH = 16, 96, 16
 
@@ -123,7 +124,7 @@ def test_xla_steps_are_those_without(pictures):
     np.testing.assert_allclose(one, other, rtol=1e-3)
 
 
-@pytest.mark.parametrize("killed_at", [4, 8])
+@pytest.mark.parametrize("killed_at", cases.part([8, 4], 2))
 def test_a_killed_training_continues_bit_by_bit(pictures, tmp_path, killed_at):
     settings = plan(14)
     stream = stream_of(*pictures, 14)

@@ -135,6 +135,7 @@ def test_three_steps_save_load_and_the_same_predictions(name, policy, short, tmp
     np.testing.assert_array_equal(loaded(images, training=False), model(images, training=False))
 
 
+@cases.long
 def test_the_networks_of_libraries_have_their_published_sizes():
     """Numbers of weights without the top: KerasCV's presets and the table of keras.applications."""
     published = {
