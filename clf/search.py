@@ -51,7 +51,7 @@ def run_trial(place: paths.Place, trial: Trial, budget: train.Budget) -> paths.R
 
 def run_all(place: paths.Place, settled: Config) -> list[tuple[Trial, paths.Run]]:
     """Trains every trial. With `minutes=` the base gets its share of what is left, and each change the same budget: as many steps as the
-    base where a step costs the same, else as many seconds of steps."""
+    base where a step costs the same, else as many seconds of steps. Only the base where its share is worth fewer than train.FEWEST steps."""
     train.check_names(place, settled)
     found, end = trials(settled), train.end_of(settled)
     tried = []
@@ -65,11 +65,13 @@ def run_all(place: paths.Place, settled: Config) -> list[tuple[Trial, paths.Run]
             base = paths.read_json(tried[0][1].fold(tried[0][0].settled.fold).plan)
             budget = train.Budget(step_seconds=base["seconds"]) if COST & trial.changed.keys() else train.Budget(steps=base["steps"])
         tried.append((trial, run_trial(place, trial, budget)))
+        if end and len(tried) == 1 and paths.read_json(tried[0][1].fold(trial.settled.fold).plan)["steps"] < train.FEWEST:
+            break
     return tried
 
 
 def judge(place: paths.Place, tried: list[tuple[Trial, paths.Run]]) -> list[dict]:
-    """One line per trial: score and its interval; of a change the gain over the two base runs (positive is better), its interval, the
+    """One line per trial: score and its interval; of a change the gain over the base's runs (positive is better), its interval, the
     probability that it is real, and whether it is kept.
 
     The gate's level is shared among the changes, so that of twenty worthless ones not every one has its chance. At most one change is
@@ -78,7 +80,8 @@ def judge(place: paths.Place, tried: list[tuple[Trial, paths.Run]]) -> list[dict
     on = compare.bench(place)
     asked, known = runs.asked(on.question), compare.noise(on)
     arms = [compare.arm(on, compare.trainings(on, run), [trial.settled.fold]) for trial, run in tried]
-    rows, base = arms[0][0], [*arms[0][1], *arms[1][1]]
+    rows = arms[0][0]
+    base = [each for (trial, _), (_, repeats) in zip(tried, arms, strict=True) if not trial.changed for each in repeats]
     changes = sum(bool(trial.changed) for trial, _ in tried)
     table = []
     for (trial, run), (_, repeats) in zip(tried, arms, strict=True):
@@ -136,6 +139,8 @@ def keep(place: paths.Place, table: list[dict], base: dict) -> tuple[str, str]:
     before = (paths.read_json(place.improve) or {}).get("config_hash", "")
     ours = not place.config.exists() or paths.hash_file(place.config) == before
     said = "no change beat the noise, none kept"
+    if all(line["gain"] is None for line in table):
+        said = f"nothing tried: minutes= leaves each of {len(CHANGES) + 2} trials fewer than {train.FEWEST} steps on this machine"
     if kept:
         said = f"kept {kept['change']} ({kept['gain']:+.4f}, interval {kept['gain_low']:+.4f} … {kept['gain_high']:+.4f})"
     if not ours:

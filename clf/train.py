@@ -25,6 +25,7 @@ from clf.problem import Problem
 
 FORWARD_BATCH = 256  # pictures per prediction step
 RECALIBRATION = 24  # batches that the batch-norm statistics are averaged over
+FEWEST = 20  # steps: fewer teach a network nothing
 CURVE_ROWS = 1000  # validation rows that the curve during training uses
 
 
@@ -292,7 +293,7 @@ def planned(budget: Budget, settled: Config, source: Material, rows: np.ndarray,
         f"plan: {plan.steps} steps of {plan.batch_size}, {plan.steps / plan.steps_per_epoch:.1f} epochs: "
         f"{plan.batch_size / per_step:.0f} pictures/s measured, {plan.seconds:.0f} s for steps" + (f", {rest:.0f} s for the rest" if rest else "")
     )
-    if plan.steps < 20:
+    if plan.steps < FEWEST:
         print(f"warning: minutes={settled.minutes:g} leaves time for {plan.steps} steps only; the result will be poor")
     return plan
 

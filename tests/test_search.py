@@ -35,7 +35,7 @@ def wide(place):  # noqa: F811
 
 def tried(where, rights: list[float]):
     trials = search.trials(runs.settle(where, config.Config(minutes=5.0)))
-    return [(trial, stored_trial(where, trial, right, number)) for number, (trial, right) in enumerate(zip(trials, rights, strict=True))]
+    return [(trial, stored_trial(where, trial, right, number)) for number, (trial, right) in enumerate(zip(trials, rights, strict=False))]
 
 
 def test_trials_share_the_budget_and_differ_in_one_thing_each(wide):
@@ -53,6 +53,12 @@ def test_trials_share_the_budget_and_differ_in_one_thing_each(wide):
 def test_worthless_changes_are_dropped(wide):
     table = search.judge(wide, tried(wide, [0.80, 0.80, 0.80, 0.80, 0.80]))
     assert not any(line["kept"] for line in table)
+
+
+def test_where_the_base_alone_was_trained_nothing_is_judged_and_the_reason_said(wide):
+    table = search.judge(wide, tried(wide, [0.80])[:1])
+    assert [line["gain"] for line in table] == [None]
+    assert search.keep(wide, table, {}) == ("", "nothing tried: minutes= leaves each of 5 trials fewer than 20 steps on this machine")
 
 
 def test_a_large_gain_is_kept_and_only_the_largest(wide):
