@@ -25,7 +25,7 @@ body { font: 15px/1.5 system-ui, sans-serif; color: #1a202c; max-width: 62rem; m
 h1 { font-size: 1.6rem; margin-bottom: .2rem; } h2 { font-size: 1.15rem; margin: 2.2rem 0 .5rem; border-bottom: 1px solid #e2e8f0; }
 table { border-collapse: collapse; margin: .6rem 0; } th, td { text-align: left; padding: .2rem .9rem .2rem 0; vertical-align: top; }
 th { font-weight: 600; border-bottom: 1px solid #cbd5e0; } td { border-bottom: 1px solid #edf2f7; overflow-wrap: anywhere; }
-td:first-child { overflow-wrap: normal; }
+td:first-child, td:last-child { overflow-wrap: normal; } td.n { white-space: nowrap; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
 img { max-width: 100%; } code { background: #f7fafc; padding: 0 .25rem; }
 .lead, .small { color: #4a5568; } .small { font-size: .85rem; }
@@ -335,7 +335,7 @@ def improve(path: Path, table: list[dict], text: str) -> None:
     )
 
 
-CHANGES = ("change", "settings", "score", "95 % interval", "gain", "interval of the gain", "real with probability", "")
+CHANGES = ("change", "settings", "score", "95 % interval", "gain", "interval of the gain", "P(real)", "")
 
 
 def change_row(line: dict) -> tuple:
