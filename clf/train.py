@@ -25,6 +25,7 @@ from clf.problem import Problem
 
 FORWARD_BATCH = 256  # pictures per prediction step
 RECALIBRATION = 24  # batches that the batch-norm statistics are averaged over
+PAGE = 6.0  # seconds for score and page: figures, a look for a shift, pictures
 FEWEST = 20  # steps: fewer teach a network nothing
 CURVE_ROWS = 1000  # validation rows that the curve during training uses
 
@@ -321,8 +322,10 @@ def share(end: float, number: int, of: int) -> float:
 
 
 def end_of(settled: Config) -> float | None:
-    """When (time.monotonic) the command has to stop training and predicting, by `minutes=`: a second stays for score and page."""
-    return config.STARTED + 60 * settled.minutes - 1.0 if settled.minutes else None
+    """When (time.monotonic) the command has to stop training and predicting, by `minutes=`: PAGE seconds stay for score and page, of a short
+    budget a tenth."""
+    whole = 60 * settled.minutes
+    return config.STARTED + whole - min(PAGE, 0.1 * whole) if whole else None
 
 
 def trained(place: paths.Place, run: paths.Run, settled: Config, deadline: float) -> None:
