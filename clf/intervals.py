@@ -74,9 +74,7 @@ def interval(
     if rows is not None and _answers(rows):
         return share_interval(float(rows.mean()), _worth(rows, units), share)
 
-    def score(drawn: np.ndarray) -> float:
-        return metric.score(truth[drawn], predicted[drawn], asked) if rows is None else rows[drawn].mean()
-
+    score = _of_rows(metric, truth, predicted, asked, rows)
     return _ends(_scores(score, draws(units, len(truth), resamples, seed)), share)
 
 
@@ -107,13 +105,18 @@ def forecast(
         ends = betabinom.ppf([(1 - share) / 2, (1 + share) / 2], others, right + 0.5, worth - right + 0.5)
         return float(ends[0] / others), float(ends[1] / others)
 
-    def score(drawn: np.ndarray) -> float:
-        return metric.score(truth[drawn], predicted[drawn], asked) if rows is None else rows[drawn].mean()
-
+    score = _of_rows(metric, truth, predicted, asked, rows)
     own = _scores(score, draws(units, len(truth), resamples, seed))
     other = _scores(score, draws(units, len(truth), resamples, seed + 1, size))
     count = min(len(own), len(other))
     return _ends(metric.score(truth, predicted, asked) + other[:count] - own[:count], share)
+
+
+def _of_rows(metric: Metric, truth: np.ndarray, predicted: np.ndarray, asked: Asked, rows: np.ndarray | None) -> Callable[[np.ndarray], float]:
+    """The score of drawn row numbers; `rows` holds each row's share where the score is their mean."""
+    if rows is not None:
+        return lambda drawn: rows[drawn].mean()
+    return lambda drawn: metric.score(truth[drawn], predicted[drawn], asked)
 
 
 def _answers(rows: np.ndarray) -> bool:

@@ -132,11 +132,8 @@ def _medians(values: pd.Series, of_test: np.ndarray) -> dict:
 
 
 def area(values: np.ndarray, positive: np.ndarray) -> float:
-    """Under the ROC curve; ties count half."""
-    from scipy.stats import rankdata
-
-    ones = int(positive.sum())
-    return float((rankdata(values)[positive].sum() - ones * (ones + 1) / 2) / (ones * (len(values) - ones)))
+    """Under the ROC curve of float [N] for bool [N]."""
+    return metrics.roc_auc(positive.astype(int), np.stack([-values, values], axis=1), metrics.Asked(kind="binary"))
 
 
 def standard_error(auc: float, ones: int, zeros: int) -> float:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from clf import compare, config, ledger, metrics, paths, problem, runs, tables
+from clf import compare, config, gate, ledger, metrics, paths, problem, runs, tables
 from clf.config import Mistake
 from clf.problem import Problem
 
@@ -24,7 +24,7 @@ def number(text: str) -> float:
 
 def direction(question: Problem) -> int:
     """1 where higher is better, -1 where lower is."""
-    return 1 if metrics.METRICS[question.metric].higher_is_better else -1
+    return gate.sign(metrics.METRICS[question.metric])
 
 
 # -- noise -------------------------------------------------------------------------------------------------------------------------
