@@ -6,6 +6,7 @@ the model and of the optimizer (with its moving averages), and a killed run cont
 """
 
 import contextlib
+import dataclasses
 import io
 import json
 import signal
@@ -36,7 +37,7 @@ class Plan:
     parts: int = 1  # that a batch is computed in
     xla: bool = False
     frozen: int = 0  # first steps, that train the head alone
-    seconds: float = 0.0  # that the steps are expected to take, where a budget decided their number
+    seconds: float = 0.0  # that the steps and the curve's validations may take, where a budget decides the number of steps; else 0
 
 
 class Learner:
@@ -70,7 +71,12 @@ class Learner:
     def follow(self, plan: Plan) -> None:
         """Takes a plan that differs in its number of steps only, without compiling again."""
         self.plan = plan
-        self.schedule.steps.assign(plan.steps)
+        self.schedule.bend(plan.steps)
+
+    def bend(self, steps: int, start: int, begun: float) -> None:
+        """Changes the number of all steps, see `optim.Schedule.bend`."""
+        self.plan = dataclasses.replace(self.plan, steps=steps)
+        self.schedule.bend(steps, start, begun)
 
     def _step(self, variables: list, images: tf.Tensor, targets: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
         """One step on every replica's part of a global batch; returns the mean loss, float32 []."""
@@ -144,7 +150,10 @@ class Learner:
 
 CURVE_POINTS = 8  # validations during a training, at the most
 RESCUE = 0.25  # of all rates, after a divergence
-FRESH = {"done": 0, "loss": 0.0, "steps": 0, "seconds": 0.0, "history": []}  # loss, steps and seconds are of the epoch so far
+FRESH = {"loss": 0.0, "steps": 0, "seconds": 0.0}  # of the epoch so far
+BEGINNING = {**FRESH, "done": 0, "history": [], "spent": 0.0, "bend": None}  # spent: seconds of all, what `Plan.seconds` limits; bend: the last one
+REVISIONS = 50  # of a budget's number of steps, at the most
+RECENT = 4  # revisions whose steps tell the present speed
 
 
 class Diverged(Exception):
@@ -166,7 +175,10 @@ def resume(learner: Learner, path) -> dict:
     """Restores a checkpoint and returns its totals."""
     with np.load(path) as stored:
         learner.restore([stored[f"v{number}"] for number in range(len(stored.files) - 1)])
-        return json.loads(str(stored["totals"]))
+        totals = json.loads(str(stored["totals"]))
+    if totals["bend"]:
+        learner.bend(*totals["bend"])
+    return totals
 
 
 def fit(
@@ -178,27 +190,34 @@ def fit(
     seconds_between: float = 30.0,
     pause_at: float | None = None,
 ) -> None:
-    """Trains to the plan's last step, from the fold's checkpoint where there is one.
+    """Trains to the plan's last step, from the fold's checkpoint where there is one. Where the plan has `seconds`, the number of steps
+    follows the clock (see `Pace`), and `learner.plan` tells it afterwards.
 
-    `batches(start)` gives the stream from batch `start`; `validate()` → dict, called at some epochs' ends; `report(line)` gets each
+    `batches(start)` gives the endless stream from batch `start`; `validate()` → dict, called at some epochs' ends; `report(line)` gets each
     epoch's line, which also goes to the screen and to `history.jsonl`. A checkpoint is written at the start, every `seconds_between`, on
     Ctrl-C, at `pause_at` (time.monotonic; raises config.Paused), and at the end. After a divergence the last checkpoint's weights go on
     at a quarter of the rate, once; then Mistake says what to try.
     """
+    plan = learner.plan
     if not fold.checkpoint.exists():
-        save(learner, fold.checkpoint, FRESH)
-    totals = resume(learner, fold.checkpoint)
+        save(learner, fold.checkpoint, BEGINNING)
+
+    def back() -> dict:
+        learner.follow(plan)
+        return resume(learner, fold.checkpoint)
+
+    totals = back()
     try:
         advance(learner, totals, batches, fold, validate, report, seconds_between, pause_at)
     except Diverged as first:
-        totals = resume(learner, fold.checkpoint)
+        totals = back()
         if float(learner.schedule.scale.numpy()) == 1:
             learner.schedule.scale.assign(RESCUE)
             print(f"diverged by {first}: back to step {totals['done']}, and on at {RESCUE:g} of the rate")
             try:
                 return advance(learner, totals, batches, fold, validate, report, seconds_between, pause_at)
             except Diverged as second:
-                first, totals = second, resume(learner, fold.checkpoint)
+                first, totals = second, back()
         raise config.Mistake(
             f"the training diverged again by {first}, at {RESCUE:g} of learning_rate={learner.plan.learning_rate:g}: the loss is not a number. "
             f"Try learning_rate={learner.plan.learning_rate / 10:g}, or clip=1, or precision=float32. "
@@ -206,17 +225,47 @@ def fit(
         ) from None
 
 
+class Pace:
+    """Keeps a training within `Plan.seconds`: the number of steps that its first seconds promised is revised by how fast it goes.
+
+    `spent` are the seconds that were used before this process.
+    """
+
+    def __init__(self, learner: Learner, done: int, spent: float):
+        self.learner, self.began = learner, time.monotonic() - spent
+        self.interval = max(0.5, learner.plan.seconds / REVISIONS)
+        self.marks = [(time.monotonic(), done)]
+        self.validating = 0.0  # seconds of the last validation; there is another behind the last step
+
+    def spent(self) -> float:
+        return time.monotonic() - self.began
+
+    def due(self) -> bool:
+        return self.learner.plan.seconds > 0 and time.monotonic() - self.marks[-1][0] > self.interval
+
+    def revise(self, done: int) -> list | None:
+        """Bends the learner's schedule where the number of steps changes, and returns how (see `Learner.bend`)."""
+        self.marks = [*self.marks[-RECENT:], (time.monotonic(), done)]
+        (first, before), (now, _) = self.marks[0], self.marks[-1]
+        left = self.learner.plan.seconds - self.spent() - self.validating
+        steps = done + max(1, round(left * (done - before) / (now - first)))
+        if steps == self.learner.plan.steps:
+            return None
+        bend = [steps, done, float(self.learner.schedule.share(done))]
+        self.learner.bend(*bend)
+        return bend
+
+
 def advance(
     learner: Learner, totals: dict, batches: Callable, fold: paths.Fold, validate: Callable, report: Callable, seconds_between: float, pause_at
 ) -> None:
     """`fit` from the position in `totals`. Raises Diverged where the loss is not a number."""
-    plan = learner.plan
-    epochs = -(-plan.steps // plan.steps_per_epoch)
-    every = -(-epochs // CURVE_POINTS)
+    per_epoch = learner.plan.steps_per_epoch
+    every = -(-learner.plan.steps // (per_epoch * CURVE_POINTS))  # epochs from one validation to the next
     stream = iter(learner.strategy.experimental_distribute_dataset(batches(totals["done"])))
-    bar = config.progress(total=plan.steps, initial=totals["done"], desc=f"training {fold.folder.name}", unit="step")
+    bar = config.progress(total=learner.plan.steps, initial=totals["done"], desc=f"training {fold.folder.name}", unit="step")
     losses, began = [], time.monotonic()
-    saved = began
+    saved, pace = began, Pace(learner, totals["done"], totals["spent"])
 
     def count() -> None:
         """Adds what was done since the last call to the totals."""
@@ -224,38 +273,48 @@ def advance(
         total = float(sum(losses))
         now = time.monotonic()
         sums = {"done": len(losses), "loss": total, "steps": len(losses), "seconds": now - began}
-        totals.update({name: totals[name] + value for name, value in sums.items()})
+        totals.update({name: totals[name] + value for name, value in sums.items()}, spent=pace.spent())
         losses, began = [], now
         if not np.isfinite(total):
             raise Diverged(f"step {totals['done']}")
 
     with ctrl_c() as stop, bar:
-        for number in range(totals["done"] + 1, plan.steps + 1):
+        number = totals["done"]
+        while number < learner.plan.steps:
+            number += 1
             losses.append(learner.take_step(number, next(stream)))
             bar.update()
-            if number % plan.steps_per_epoch == 0 or number == plan.steps:
+            if number < learner.plan.steps and pace.due():
                 count()
-                epoch = -(-number // plan.steps_per_epoch)
+                totals["bend"] = pace.revise(number) or totals["bend"]
+                bar.total = learner.plan.steps
+            last = number == learner.plan.steps
+            if number % per_epoch == 0 or last:
+                count()
+                epoch, epochs = (-(-steps // per_epoch) for steps in (number, learner.plan.steps))
                 line = {"epoch": epoch, "step": number, "loss": totals["loss"] / totals["steps"]}
-                line |= {"images_per_second": totals["steps"] * plan.batch_size / totals["seconds"]}
-                line |= validate() if epoch % every == 0 or epoch == epochs else {}
+                line |= {"images_per_second": totals["steps"] * learner.plan.batch_size / totals["seconds"]}
+                if last or epoch % every == 0:
+                    asked = time.monotonic()
+                    line |= validate()
+                    pace.validating = time.monotonic() - asked
                 line |= {"learning_rate": float(learner.optimizer.learning_rate)} | device_memory()
-                left = (plan.steps - number) * totals["seconds"] / totals["steps"]
-                totals = FRESH | {"done": number, "history": [*totals["history"], line]}
+                left = (learner.plan.steps - number) * totals["seconds"] / totals["steps"]
+                totals |= FRESH | {"history": [*totals["history"], line]}
                 paths.write_text(fold.history, "".join(json.dumps(entry) + "\n" for entry in totals["history"]))
                 bar.clear()
                 print(epoch_line(line, epochs, left), flush=True)
                 report(line)
                 began = time.monotonic()
             pause = pause_at is not None and time.monotonic() > pause_at
-            if number == plan.steps or stop.is_set() or pause or time.monotonic() - saved > seconds_between:
+            if last or stop.is_set() or pause or time.monotonic() - saved > seconds_between:
                 count()
                 save(learner, fold.checkpoint, totals)
                 saved = time.monotonic()
             if stop.is_set():
                 raise KeyboardInterrupt
             if pause:
-                raise config.Paused(f"the deadline came at step {number} of {plan.steps}; all is in {paths.show(fold.folder.parent)}.")
+                raise config.Paused(f"the deadline came at step {number} of {learner.plan.steps}; all is in {paths.show(fold.folder.parent)}.")
 
 
 def device_memory() -> dict:

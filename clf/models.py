@@ -23,6 +23,7 @@ from keras import layers
 from clf import config, networks, paths
 from clf.config import Mistake
 
+WHITENING_FLOOR = 5e-4  # added to the variances: in some directions patches hardly vary, and all is noise
 Channels = float | tuple[float, float, float]
 
 # (mean, deviation) in 0..255 of what a body expects. From scratch any fixed affine map does; with weights it is that of their training.
@@ -134,6 +135,20 @@ def _settings(name: str, **given: float) -> dict[str, float]:
         if name not in having:
             raise Mistake(f"{setting}={value:g}: {name} has no {setting}. Those that have it: {', '.join(having)}.")
     return chosen
+
+
+def whiten(model: keras.Model, pictures: np.ndarray) -> None:
+    """Sets the stem of a network that has a whitening one by pictures [N,S,S,C] 0..255: its filters are the eigenvectors of their patches,
+    scaled to unit variance, and their negatives (Page 2019, myrtle.ai's "How to train your ResNet 8"). No-op for other networks."""
+    stem = next((layer for layer in model.layers if layer.name == networks.WHITENING), None)
+    if stem is None:
+        return
+    pixels = model.get_layer(networks.FRONT)(pictures.astype(np.float32)).numpy()
+    size, _, channels, _ = stem.kernel.shape
+    patches = np.lib.stride_tricks.sliding_window_view(pixels, (size, size), axis=(1, 2)).reshape(-1, channels * size * size)
+    values, vectors = np.linalg.eigh(patches.T.astype(np.float64) @ patches / len(patches))
+    filters = (vectors / np.sqrt(values + WHITENING_FLOOR)).reshape(channels, size, size, -1).transpose(1, 2, 0, 3)
+    stem.kernel.assign(np.concatenate([filters, -filters], axis=3))
 
 
 def plain(model: keras.Model) -> keras.Model:

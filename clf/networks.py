@@ -13,6 +13,7 @@ from keras import layers
 FRONT = "normalise"  # the layer that scales the pictures
 # Short runs: the usual momenta of 0.99 and 0.999 would still remember the first weights.
 MOMENTUM = 0.9
+WHITENING = "whitening"  # the layer that `models.whiten` sets
 
 
 @keras.saving.register_keras_serializable("clf")
@@ -159,17 +160,21 @@ def resnet18(inputs, width: float = 1.0, drop_path: float = 0.0):
 
 
 def airbench(inputs, width: float = 1.0):
-    """The network of airbench (Jordan 2024, github.com/KellerJordan/cifar10-airbench) for pictures of about 32 px: a 2x2 stem without
-    padding, three groups of convolution, 2x2 maximum, convolution; the maximum of each map, over nine.
+    """The network of airbench (Jordan 2024, github.com/KellerJordan/cifar10-airbench) for pictures of about 32 px: a frozen 2x2 stem that
+    whitens (see `models.whiten`), three groups of convolution, 2x2 maximum, convolution; the maximum of each map, over nine.
 
-    Three differences: the stem learns (there it is a frozen whitening of the data), it has 32 filters for 24 (see BatchNorm), and ReLU
-    stands for GELU, faster in bfloat16.
+    ReLU stands for GELU, faster in bfloat16.
     """
-    x = _relu(_norm(_conv(inputs, 32, 2, padding="valid")))
+    x = _relu(_whitening(inputs))
     for count in _channels(width, 64, 128, 256):
         x = _relu(_norm(layers.MaxPooling2D()(_through(x, count))))
         x = _relu(_norm(_through(x, count)))
     return layers.Rescaling(1 / 9)(layers.GlobalMaxPooling2D()(x))
+
+
+def _whitening(x, size: int = 2):
+    """A frozen convolution without padding; random until `models.whiten` sets it."""
+    return layers.Conv2D(2 * size * size * x.shape[-1], size, use_bias=False, trainable=False, name=WHITENING)(x)
 
 
 def _through(x, count: int):

@@ -42,25 +42,34 @@ SCHEDULES: dict[str, Callable] = {"one_cycle": one_cycle, "cosine": cosine, "lin
 class Schedule(keras.optimizers.schedules.LearningRateSchedule):
     """A named schedule: step number → learning rate, float32 []. Raises Mistake for an unknown name.
 
-    `steps`, the number of all steps, is a variable, so that a compiled step can be measured before its plan is known. So is `scale`, a
-    factor of every rate that may be lowered after a divergence. `warmup=None` takes the schedule's own.
+    `steps`, the number of all steps, is a variable, so that a compiled step can be measured before its plan is known, and `bend` can change
+    it later. So is `scale`, a factor of every rate that may be lowered after a divergence. `warmup=None` takes the schedule's own.
     """
 
-    def __init__(self, peak: float, name: str, steps: int = 1, scale: float = 1.0, warmup: float | None = None):
+    def __init__(self, peak: float, name: str, steps: int = 1, scale: float = 1.0, warmup: float | None = None, start: int = 0, begun: float = 0.0):
         self.peak, self.name, self.warmup = peak, name, warmup
         self.multiple = config.choose(SCHEDULES, name, "schedule")
-        self.steps = tf.Variable(steps, trainable=False)
+        self.steps, self.start, self.begun = (tf.Variable(value, trainable=False) for value in (steps, start, float(begun)))
         # A Keras variable: `build` hangs it on the optimizer, whose variables are what a checkpoint holds.
         self.scale = keras.Variable(scale, dtype="float32", trainable=False, name="scale")
 
+    def bend(self, steps: int, start: int = 0, begun: float = 0.0) -> None:
+        """From step `start` on, where the share `begun` of the schedule was over, the rest of it takes until step `steps`."""
+        for variable, value in ((self.steps, steps), (self.start, start), (self.begun, begun)):
+            variable.assign(value)
+
+    def share(self, step) -> tf.Tensor:
+        """float32 [] in 0..1, of the schedule that is over before step number `step` (from 0)."""
+        steps, start, step = (tf.cast(value, tf.float32) for value in (self.steps, self.start, step))
+        return tf.clip_by_value(self.begun + (1 - self.begun) * (step - start) / tf.maximum(steps - start, 1), 0.0, 1.0)
+
     def __call__(self, step) -> tf.Tensor:
-        share = tf.clip_by_value(tf.cast(step, tf.float32) / tf.cast(self.steps, tf.float32), 0.0, 1.0)
         warmup = {} if self.warmup is None else {"warmup": self.warmup}
-        return self.peak * tf.convert_to_tensor(self.scale) * self.multiple(share, **warmup)
+        return self.peak * tf.convert_to_tensor(self.scale) * self.multiple(self.share(step), **warmup)
 
     def get_config(self) -> dict:
-        numbers = {"steps": int(self.steps.numpy()), "scale": float(self.scale.numpy())}
-        return {"peak": self.peak, "name": self.name, "warmup": self.warmup, **numbers}
+        place = {"steps": int(self.steps.numpy()), "start": int(self.start.numpy()), "begun": float(self.begun.numpy())}
+        return {"peak": self.peak, "name": self.name, "warmup": self.warmup, "scale": float(self.scale.numpy()), **place}
 
 
 # -- optimizers ------------------------------------------------------------------------------------------------------------------------

@@ -127,6 +127,7 @@ def make_learner(settled: Config, source: Material, plan: learn.Plan, say: Calla
     with strategy.scope():
         outputs = losses.outputs(question.kind, len(question.classes))
         model = models.build(settled.model, plan.side, source.pictures.shape[3], outputs, settled.width, settled.dropout, settled.drop_path)
+        models.whiten(model, some_pictures(source, plan.side))
         if settled.weights:
             say(models.start_from(model, settled.weights, paths.imagenet()))
         groups = models.groups(model)
@@ -151,6 +152,13 @@ def make_learner(settled: Config, source: Material, plan: learn.Plan, say: Calla
         average=functools.partial(optim.weights_memory, ema=settled.ema, average=settled.average) if averaged else None,
         head=[variable for variable, group in zip(model.trainable_variables, groups, strict=True) if group == 0],
     )
+
+
+def some_pictures(source: Material, side: int, count: int = 2000) -> np.ndarray:
+    """uint8 [N,side,side,C]: at most `count` training pictures that are not locked, evenly spaced among the rows."""
+    rows = np.flatnonzero(source.folds.fold != folds.HOLDOUT)
+    chosen = rows[np.unique(np.linspace(0, len(rows) - 1, count).astype(int))]
+    return data.resize(source.pictures[source.train_store[chosen]], side)
 
 
 def frequencies(source: Material) -> np.ndarray:
