@@ -193,10 +193,10 @@ def fit(
     """Trains to the plan's last step, from the fold's checkpoint where there is one. Where the plan has `seconds`, the number of steps
     follows the clock (see `Pace`), and `learner.plan` tells it afterwards.
 
-    `batches(start)` gives the endless stream from batch `start`; `validate()` → dict, called at some epochs' ends; `report(line)` gets each
-    epoch's line, which also goes to the screen and to `history.jsonl`. A checkpoint is written at the start, every `seconds_between`, on
-    Ctrl-C, at `pause_at` (time.monotonic; raises config.Paused), and at the end. After a divergence the last checkpoint's weights go on
-    at a quarter of the rate, once; then Mistake says what to try.
+    `batches(start)` gives the stream from batch `start` to as far as the plan may reach; `validate()` → dict, called at some epochs' ends;
+    `report(line)` gets each epoch's line, which also goes to the screen and to `history.jsonl`. A checkpoint is written at the start, every
+    `seconds_between`, on Ctrl-C, at `pause_at` (time.monotonic; raises config.Paused), and at the end. After a divergence the last
+    checkpoint's weights go on at a quarter of the rate, once; then Mistake says what to try.
     """
     plan = learner.plan
     if not fold.checkpoint.exists():
@@ -233,7 +233,7 @@ class Pace:
 
     def __init__(self, learner: Learner, done: int, spent: float):
         self.learner, self.began = learner, time.monotonic() - spent
-        self.interval = max(0.5, learner.plan.seconds / REVISIONS)
+        self.interval = max(0.1, learner.plan.seconds / REVISIONS)
         self.marks = [(time.monotonic(), done)]
         self.validating = 0.0  # seconds of the last validation; there is another behind the last step
 

@@ -27,6 +27,7 @@ FORWARD_BATCH = 256  # pictures per prediction step
 RECALIBRATION = 24  # batches that the batch-norm statistics are averaged over
 PAGE = 6.0  # seconds for score and page: figures, a look for a shift, pictures
 FEWEST = 20  # steps: fewer teach a network nothing
+ENDLESS = 1_000_000_000  # batches
 CURVE_ROWS = 1000  # validation rows that the curve during training uses
 
 
@@ -196,7 +197,7 @@ def first_weights(place: paths.Place, settled: Config, key: str) -> str:
 
 
 def batches(settled: Config, source: Material, plan: learn.Plan, rows: np.ndarray, augmentation: str | None = None):
-    """`start -> tf.data.Dataset` of training batches from number `start` to the plan's end."""
+    """`start -> tf.data.Dataset` of training batches from number `start` to the plan's end, or to number `steps`."""
     operation = augment.build(augmentation or settled.augment, source.question, plan.seed, plan.side)
     codes = source.truth[rows] if settled.balance == "sampling" else None
 
@@ -222,7 +223,7 @@ def measure(learner: learn.Learner, stream, seconds: float = 3.0, step: Callable
     step = step or learner.step
     before = learner.state()
     began = time.monotonic()
-    iterator = iter(learner.strategy.experimental_distribute_dataset(stream(0, 1_000_000)))
+    iterator = iter(learner.strategy.experimental_distribute_dataset(stream(0, ENDLESS)))
     for _ in range(2):
         float(step(*next(iterator)))
     first = time.monotonic() - began
@@ -293,11 +294,12 @@ def planned(budget: Budget, settled: Config, source: Material, rows: np.ndarray,
     if settled.weights and settled.freeze:
         head_step, more = measure(learner, stream, seconds, learner.head_step)
         per_step, compiling = settled.freeze * head_step + (1 - settled.freeze) * per_step, compiling + more
-    rest = 0.0
+    rest = curve = 0.0
     if not budget.step_seconds:
-        rest = rest_seconds(source, plan, rows, parts, predictor, left / per_step) + RECALIBRATION * per_step / 3 + compiling / 2
+        rest, curve = rest_seconds(source, plan, rows, parts, predictor, left / per_step)
+        rest += RECALIBRATION * per_step / 3 + compiling / 2
         left = budget.finish_by - time.monotonic() - rest
-    plan = dataclasses.replace(with_steps(plan, settled, int(left / per_step)), seconds=max(per_step, left))
+    plan = dataclasses.replace(with_steps(plan, settled, int((left - curve) / per_step)), seconds=max(per_step, left))
     print(
         f"plan: {plan.steps} steps of {plan.batch_size}, {plan.steps / plan.steps_per_epoch:.1f} epochs: "
         f"{plan.batch_size / per_step:.0f} pictures/s measured, {plan.seconds:.0f} s for steps" + (f", {rest:.0f} s for the rest" if rest else "")
@@ -313,15 +315,18 @@ def with_steps(plan: learn.Plan, settled: Config, steps: int) -> learn.Plan:
     return dataclasses.replace(plan, steps=steps, frozen=round(settled.freeze * steps) if settled.weights else 0)
 
 
-def rest_seconds(source: Material, plan: learn.Plan, rows: np.ndarray, parts: list[int], predictor: learn.Predictor, steps: float) -> float:
-    """Seconds that the predictions of a fold of about `steps` steps take, those for the curve included, and the writing."""
+def rest_seconds(
+    source: Material, plan: learn.Plan, rows: np.ndarray, parts: list[int], predictor: learn.Predictor, steps: float
+) -> tuple[float, float]:
+    """Seconds that the predictions of a fold take, and the writing; and those that the curve's validations take, of about `steps` steps."""
     few = rows[:FORWARD_BATCH]
     predictor(passing(source, plan.side, "train", few), few)  # compiles
     began = time.monotonic()
     predictor(passing(source, plan.side, "train", few), few)
     per_batch = time.monotonic() - began
     points = min(learn.CURVE_POINTS, -(-steps // plan.steps_per_epoch))
-    return sum(-(-size // FORWARD_BATCH) for size in [*parts, points * min(CURVE_ROWS, parts[0])]) * per_batch + 1.0
+    batches_of = [-(-size // FORWARD_BATCH) for size in (*parts, min(CURVE_ROWS, parts[0]))]
+    return sum(batches_of[:-1]) * per_batch + 1.0, points * batches_of[-1] * per_batch
 
 
 def share(end: float, number: int, of: int) -> float:
@@ -351,7 +356,8 @@ def trained(place: paths.Place, run: paths.Run, settled: Config, deadline: float
 def fold(place: paths.Place, run: paths.Run, settled: Config, side: int, key: str, budget: Budget, pause_at: float | None = None) -> None:
     """Trains fold `key` of a run and predicts its validation, locked and test rows; continues a killed one; no-op when whole.
 
-    What data, network, machine and budget resolve to is frozen in `plan.json`. Raises config.Paused at `pause_at` (time.monotonic).
+    What data, network, machine and budget resolve to is frozen in `plan.json`; only a budget's number of steps follows the clock. Raises
+    config.Paused at `pause_at` (time.monotonic).
     """
     out = run.fold(key)
     with paths.locked(out.lock):
@@ -390,16 +396,20 @@ def _fold(place: paths.Place, run: paths.Run, settled: Config, side: int, key: s
         f"{len(rows)} training rows, {plan.steps / plan.steps_per_epoch:.1f} epochs, {device}, {precision} ({why})"
     )
     stream = batches(settled, source, plan, rows)
-    learn.fit(learner, stream, out, validation(source, plan.side, predictor, valid), scalars(out), pause_at=pause_at)
+    learn.fit(
+        learner, functools.partial(stream, steps=ENDLESS), out, validation(source, plan.side, predictor, valid), scalars(out), pause_at=pause_at
+    )
+    if learner.plan != plan:
+        paths.write_json(out.plan, asdict(learner.plan))  # the steps that it became
     learner.take_average()
-    learn.recalibrate(learner.model, stream(0, min(RECALIBRATION, plan.steps)))
+    learn.recalibrate(learner.model, stream(0, min(RECALIBRATION, learner.plan.steps)))
     predict(out, source, plan.side, predictor, {"valid": valid, "holdout": locked, "test": test})
     learner.model.save(out.weights)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     facts = {"seconds": round(time.monotonic() - began, 1), "peak_memory_mib": round(peak), "device": device, "precision": precision}
     facts |= {"devices": os.environ.get("CUDA_VISIBLE_DEVICES", "all")} | learn.device_memory()
     versions = {"python": platform.python_version(), "tensorflow": tf.__version__, "keras": keras.__version__}
-    paths.write_json(out.record, {"rows": len(rows), "steps": plan.steps, **facts, "versions": versions})
+    paths.write_json(out.record, {"rows": len(rows), "steps": learner.plan.steps, **facts, "versions": versions})
 
 
 def validation(source: Material, side: int, predictor: learn.Predictor, valid: np.ndarray):

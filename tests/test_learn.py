@@ -1,5 +1,8 @@
 """The step and its loop: against Keras's own, resume bit by bit, batch-norm statistics, predictions by row."""
 
+import dataclasses
+import time
+
 import keras
 import numpy as np
 import pytest
@@ -227,7 +230,7 @@ def test_a_weight_that_is_no_number_is_never_stored(pictures, tmp_path):
     learner = make(plan(4))
     learner.model.trainable_variables[0].assign(learner.model.trainable_variables[0] * float("nan"))
     with pytest.raises(learn.Diverged):
-        learn.save(learner, tmp_path / "c.npz", dict(learn.FRESH))
+        learn.save(learner, tmp_path / "c.npz", dict(learn.BEGINNING))
     assert not (tmp_path / "c.npz").exists()
 
 
@@ -254,3 +257,37 @@ def test_views_average_probabilities(pictures):
     both = learn.Predictor(learner.model, "mirror")(batches, rows)
     np.testing.assert_allclose(both, (one(batches, rows) + one(mirrored, rows)) / 2, atol=1e-6)
     np.testing.assert_allclose(both.sum(1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize(("promised", "fewest", "most"), [(40, 41, 200), (10**6, 1, 200)])
+def test_a_number_of_steps_that_was_wrong_is_mended_by_the_clock(pictures, tmp_path, promised, fewest, most):
+    learner = make(dataclasses.replace(plan(promised), seconds=4.0))
+    learner.step(*next(iter(stream_of(*pictures, 1)(0))))  # compiles
+    rates, step = [], learner.step
+
+    def slow(*batch):
+        time.sleep(0.02)
+        rates.append(float(learner.schedule(learner.optimizer.iterations.value)))
+        return step(*batch)
+
+    learner.step = slow
+    began = time.monotonic()
+    learn.fit(learner, stream_of(*pictures, 10**6), paths.Fold(tmp_path / "fold0"), dict, quiet)
+    assert 2.0 < time.monotonic() - began < 12.0  # not exact: machines that run tests are busy
+    assert fewest <= learner.plan.steps == len(rates) <= most
+    assert rates[-1] < 0.1 * max(rates)  # the schedule came to its end
+
+
+def test_a_killed_training_by_the_clock_goes_on_with_the_seconds_that_are_left(pictures, tmp_path):
+    fold = paths.Fold(tmp_path / "fold0")
+    learner = make(dataclasses.replace(plan(10**6), seconds=3.0))
+    with pytest.raises(config.Paused):
+        learn.fit(learner, stream_of(*pictures, 10**6), fold, dict, quiet, pause_at=time.monotonic() + 2.0)
+    later = make(dataclasses.replace(plan(10**6), seconds=3.0))
+    totals = learn.resume(later, fold.checkpoint)
+    assert totals["spent"] >= 2.0
+    assert later.plan.steps == learner.plan.steps < 10**6
+    assert float(later.schedule.share(totals["done"])) == pytest.approx(float(learner.schedule.share(totals["done"])))
+    later = make(dataclasses.replace(plan(10**6), seconds=3.0))
+    learn.fit(later, stream_of(*pictures, 10**6), fold, dict, quiet)
+    assert int(later.optimizer.iterations.numpy()) == later.plan.steps > totals["done"]

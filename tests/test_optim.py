@@ -97,7 +97,7 @@ def test_number_of_steps_and_scale_may_change_after_the_step_is_compiled():
 def test_a_schedule_is_saved_as_plain_numbers():
     schedule = optim.Schedule(0.3, "cosine", 40, warmup=0.1)
     schedule.scale.assign(0.5)
-    assert schedule.get_config() == {"peak": 0.3, "name": "cosine", "warmup": 0.1, "steps": 40, "scale": 0.5}
+    assert schedule.get_config() == {"peak": 0.3, "name": "cosine", "warmup": 0.1, "steps": 40, "scale": 0.5, "start": 0, "begun": 0.0}
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(schedule))
     assert [float(again(step)) for step in range(40)] == [float(schedule(step)) for step in range(40)]
 
@@ -335,3 +335,14 @@ def test_a_scaled_loss_moves_the_weights_as_an_unscaled_one(name, float16):
     keras.mixed_precision.set_dtype_policy("float32")
     for weight, start, move in zip(weights, before, moved(name, 3, **settings), strict=True):
         np.testing.assert_allclose(weight.numpy() - start, move, rtol=1e-4, atol=1e-6)
+
+
+def test_a_bent_schedule_goes_on_from_where_it_was_to_its_new_end():
+    schedule = optim.Schedule(0.3, "one_cycle", 100)
+    before = float(schedule(40))
+    schedule.bend(60, 40, float(schedule.share(40)))
+    assert float(schedule(40)) == pytest.approx(before)
+    assert float(schedule.share(50)) == pytest.approx(0.7)
+    assert float(schedule(60)) == 0.0
+    again = optim.Schedule(**schedule.get_config())
+    assert float(again(50)) == float(schedule(50))

@@ -67,7 +67,7 @@ def prepared(tmp_path_factory):
     work = tmp_path_factory.mktemp("resume")
     with prepare("small", work, count=2) as place:
         settled = runs.settle(place, config.Config(model="resnet10", width=0.25, batch_size=16, dropout=0.3, fold="all", minutes=0.5))
-        plan = learn.Plan(steps=9, steps_per_epoch=3, batch_size=16, side=32, optimizer="muon", learning_rate=0.05, seed=0, seconds=7.5)
+        plan = learn.Plan(steps=9, steps_per_epoch=3, batch_size=16, side=32, optimizer="muon", learning_rate=0.05, seed=0)
         for name in ("whole", "broken", "moved"):
             run = runs.open_run(place, settled, name)
             for key in ("0", "1"):
