@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
-from clf import config
+from clf import batch, config
 from clf.problem import Problem
 
 SMALL = 64  # px: up to here pictures are moved about; larger ones are cropped and resized
@@ -38,71 +38,85 @@ def _splitmix(value: np.ndarray) -> np.ndarray:
 
 
 Draw = Callable[[int], np.ndarray]
+Images = np.ndarray | batch.Rows
 
 
 # -- geometry ------------------------------------------------------------------------------------------------------------------------
 
 
-def flip(images: np.ndarray, draw: Draw, problem: Problem, side: int) -> np.ndarray:
-    """Mirrors half of the pictures along each axis that the problem allows."""
+def flip(images: Images, draw: Draw, problem: Problem, side: int) -> batch.Rows:
+    """Mirrors half of the pictures along each axis that the problem allows: as soon as something reads them."""
     chosen = (draw(2) < 0.5) & [problem.flip_horizontal, problem.flip_vertical]
-    out = images.copy()
-    for target, (mirrored, upside_down) in zip(out, chosen.tolist(), strict=True):
-        if mirrored:
-            target[:] = cv2.flip(target, 1).reshape(target.shape)
-        if upside_down:
-            target[:] = cv2.flip(target, 0).reshape(target.shape)
+    return batch.rows(images).flipped(*chosen.T)
+
+
+def cut(images: Images, draw: Draw, problem: Problem, side: int) -> Images:
+    """Crops [B,side,side,C] as they are stored, of larger pictures."""
+    given = batch.rows(images)
+    spare = given.shape[1] - side
+    if spare <= 0:
+        return images
+    top, left = given.seen((draw(2) * (spare + 1)).astype(int), spare)
+    out = batch.empty((len(given), side, side, given.shape[3]))
+    for source, target, code, y, x in zip(given.sources(), out, given.codes(), top, left, strict=True):
+        target[...] = source[y : y + side, x : x + side]
+        batch.mirror(target, code)
     return out
 
 
-def shift(images: np.ndarray, draw: Draw, problem: Problem, side: int, share: float = 0.07) -> np.ndarray:
+def shift(images: Images, draw: Draw, problem: Problem, side: int, share: float = 0.07) -> np.ndarray:
     """Crops of the picture padded by `share` of its side with its own mirror image: whole-pixel moves."""
-    stored = images.shape[1]
+    given = batch.rows(images)
+    stored = given.shape[1]
     pad = max(1, round(stored * share))
-    offsets = (draw(2) * (2 * pad + 1)).astype(int)
-    out = np.empty_like(images)
-    for source, target, (y, x) in zip(images, out, offsets.tolist(), strict=True):
-        padded = cv2.copyMakeBorder(source, pad, pad, pad, pad, cv2.BORDER_REFLECT_101)
-        target[:] = padded[y : y + stored, x : x + stored].reshape(target.shape)
+    top, left = given.seen((draw(2) * (2 * pad + 1)).astype(int), 2 * pad)
+    out = batch.empty(given.shape)
+    for source, target, code, y, x in zip(given.sources(), out, given.codes(), top, left, strict=True):
+        _move(source, target, pad - y, pad - x)
+        batch.mirror(target, code)
     return out
 
 
-def crop(images: np.ndarray, draw: Draw, problem: Problem, side: int, smallest: float = 0.35) -> np.ndarray:
+def _move(source: np.ndarray, target: np.ndarray, down: int, right: int) -> None:
+    """By whole pixels; the mirror image of what is seen fills the rest."""
+    above, below, before, behind = max(down, 0), max(-down, 0), max(right, 0), max(-right, 0)
+    part = source[below : len(source) - above, behind : len(source) - before]
+    cv2.copyMakeBorder(part, above, below, before, behind, cv2.BORDER_REFLECT_101, target)
+
+
+def crop(images: Images, draw: Draw, problem: Problem, side: int, smallest: float = 0.35) -> np.ndarray:
     """Random resized crops (Szegedy et al. 2015): `smallest` … 1 of the area, sides 3:4 … 4:3, resized to [B,side,side,C]."""
+    given = batch.rows(images)
     u = draw(4)
-    stored = images.shape[1]
+    stored = given.shape[1]
     area = (smallest + (1 - smallest) * u[:, 0]) * stored * stored
     ratio = np.exp((2 * u[:, 1] - 1) * np.log(4 / 3))
-    height = np.clip(np.sqrt(area / ratio).round().astype(int), 1, stored)
-    width = np.clip(np.sqrt(area * ratio).round().astype(int), 1, stored)
-    top = (u[:, 2] * (stored - height + 1)).astype(int)
-    left = (u[:, 3] * (stored - width + 1)).astype(int)
-    out = np.empty((len(images), side, side, images.shape[3]), np.uint8)
-    for source, target, y, x, h, w in zip(images, out, top, left, height, width, strict=True):
-        # Bilinear sampling aliases when it shrinks a lot.
-        how = cv2.INTER_AREA if min(h, w) > 1.5 * side else cv2.INTER_LINEAR
-        for first in range(0, images.shape[3], 4):  # OpenCV averages areas of at most four channels
-            some = slice(first, first + 4)
-            cut = cv2.resize(source[y : y + h, x : x + w, some], (side, side), interpolation=how)
-            target[:, :, some] = cut.reshape(side, side, -1)
+    size = np.clip(np.sqrt(area[:, None] * np.stack([1 / ratio, ratio], -1)).round().astype(int), 1, stored)
+    top, left = given.seen((u[:, 2:] * (stored - size + 1)).astype(int), stored - size)
+    out = batch.empty((len(given), side, side, given.shape[3]))
+    for source, target, code, y, x, (h, w) in zip(given.sources(), out, given.codes(), top, left, size.tolist(), strict=True):
+        batch.resize(source[y : y + h, x : x + w], target)
+        batch.mirror(target, code)
     return out
 
 
-def place(images: np.ndarray, draw: Draw, problem: Problem, side: int) -> np.ndarray:
+def place(images: Images, draw: Draw, problem: Problem, side: int) -> np.ndarray:
     """Moves small pictures, crops large ones."""
     return (shift if images.shape[1] <= SMALL else crop)(images, draw, problem, side)
 
 
-def affine(images: np.ndarray, draw: Draw, problem: Problem, side: int, degrees: float = 12.0, scale: float = 0.12) -> np.ndarray:
+def affine(images: Images, draw: Draw, problem: Problem, side: int, degrees: float = 12.0, scale: float = 0.12) -> np.ndarray:
     """Turns by up to ±`degrees` and scales by up to ±`scale` about the middle, in one warp; the border is mirrored."""
+    given = batch.rows(images)
     u = 2 * draw(2) - 1
-    stored = images.shape[1]
+    stored = given.shape[1]
     middle = ((stored - 1) / 2, (stored - 1) / 2)
-    out = np.empty_like(images)
-    for source, target, (turn, zoom) in zip(images, out, u, strict=True):
-        matrix = cv2.getRotationMatrix2D(middle, degrees * turn, 1 + scale * zoom)
-        warped = cv2.warpAffine(source, matrix, (stored, stored), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
-        target[:] = warped.reshape(target.shape)
+    out = batch.empty(given.shape)
+    for source, target, code, (turn, zoom) in zip(given.sources(), out, given.codes(), u.tolist(), strict=True):
+        seen = turn if code in (None, -1) else -turn  # a mirrored picture turns the other way
+        matrix = cv2.getRotationMatrix2D(middle, degrees * seen, 1 + scale * zoom)
+        cv2.warpAffine(source, matrix, (stored, stored), target, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+        batch.mirror(target, code)
     return out
 
 
@@ -161,9 +175,9 @@ def colour(images: np.ndarray, draw: Draw, problem: Problem, side: int, strength
     kept = saturation[:, None, None] * np.eye(channels) + (1 - saturation)[:, None, None] * weights
     matrices[:, :, :channels] = (brightness * contrast)[:, None, None] * kept
     matrices[:, :, channels] = (brightness * (1 - contrast) * means)[:, None]
-    out = np.empty_like(images)
+    out = batch.empty(images.shape)
     for source, target, matrix in zip(images, out, matrices, strict=True):
-        target[:] = cv2.transform(source, matrix).reshape(target.shape)
+        cv2.transform(source, matrix, target)
     return out
 
 
@@ -181,11 +195,12 @@ def _grey_weights(channels: int) -> np.ndarray:
 def blur(images: np.ndarray, draw: Draw, problem: Problem, side: int, share: float = 0.01) -> np.ndarray:
     """Gaussian blur; its standard deviation is uniform up to half a pixel and `share` of the side."""
     deviations = draw(1)[:, 0] * (0.5 + share * images.shape[1])
-    out = np.empty_like(images)
+    out = batch.empty(images.shape)
     for source, target, deviation in zip(images, out, deviations.tolist(), strict=True):
-        # Below a quarter of a pixel the kernel is 1 in its middle, rounded to 8 bits.
-        changed = cv2.GaussianBlur(source, (0, 0), deviation, borderType=cv2.BORDER_REFLECT_101) if deviation > 0.25 else source
-        target[:] = changed.reshape(target.shape)
+        if deviation > 0.25:
+            cv2.GaussianBlur(source, (0, 0), deviation, target, borderType=cv2.BORDER_REFLECT_101)
+        else:  # the kernel is 1 in its middle, rounded to 8 bits
+            target[...] = source
     return out
 
 
@@ -314,7 +329,7 @@ def _transform(images: np.ndarray, which: np.ndarray, magnitudes: np.ndarray, pr
     reach = FREE if problem.flip_horizontal else UPRIGHT
     known = list(TRANSFORMATIONS.values())
     numbers = (which * len(known)).astype(int)
-    out = np.empty_like(images)
+    out = batch.empty(images.shape)
     for source, target, chosen, strengths in zip(images, out, numbers.tolist(), magnitudes.tolist(), strict=True):
         for number, strength in zip(chosen, strengths, strict=True):
             source = known[number](source, strength, reach)
@@ -420,6 +435,7 @@ KERASCV: dict[str, Callable] = {
 
 OPERATIONS: dict[str, Callable] = {
     "flip": flip,
+    "cut": cut,
     "shift": shift,
     "crop": crop,
     "place": place,
@@ -433,6 +449,8 @@ OPERATIONS: dict[str, Callable] = {
     "trivial_augment": trivial_augment,
     **{f"kerascv_{name}": functools.partial(kerascv, name) for name in KERASCV},
 }
+
+READERS = {flip, cut, shift, crop, place, affine}  # take a batch that is not yet read; the others are given an array
 
 AUGMENTS: dict[str, tuple[Callable, ...]] = {
     "none": (),
@@ -450,14 +468,17 @@ def choose(name: str) -> tuple[Callable, ...]:
     return tuple(operation for part in name.split("+") for operation in config.choose(known, part, "augment"))
 
 
-def build(name: str, problem: Problem, seed: int, side: int) -> Callable[[np.ndarray, np.ndarray, int], np.ndarray]:
-    """`(images, rows, epoch) -> images` of what `choose` finds. Raises Mistake for an unknown name."""
+def build(name: str, problem: Problem, seed: int, side: int) -> Callable[[Images, np.ndarray, int], Images]:
+    """`(images, rows, epoch) -> images` of what `choose` finds; from an array always an array. Raises Mistake for an unknown name."""
     operations = choose(name)
 
-    def augment(images: np.ndarray, rows: np.ndarray, epoch: int) -> np.ndarray:
+    def augment(given: Images, rows: np.ndarray, epoch: int) -> Images:
+        images = given
         for number, operation in enumerate(operations):
+            if getattr(operation, "func", operation) not in READERS:
+                images = np.asarray(images)
             images = operation(images, lambda n, number=number: uniform(seed, epoch, rows, number, n), problem, side)
-        return images
+        return np.asarray(images) if isinstance(given, np.ndarray) else images
 
     return augment
 

@@ -9,11 +9,13 @@ Every draw is a function of (seed, epoch, row) alone, so a resumed run needs no 
 import functools
 from collections.abc import Callable
 
-import cv2
 import numpy as np
 import tensorflow as tf
 
-Augment = Callable[[np.ndarray, np.ndarray, int], np.ndarray]  # (images, rows, epoch) -> images
+from clf import batch
+
+Images = np.ndarray | batch.Rows
+Augment = Callable[[Images, np.ndarray, int], Images]  # (images, rows, epoch) -> images
 
 
 def order(seed: int, epoch: int, size: int) -> np.ndarray:
@@ -35,15 +37,15 @@ def balanced_order(seed: int, epoch: int, codes: np.ndarray) -> np.ndarray:
     return generator.permutation(np.concatenate(drawn))
 
 
-def resize(images: np.ndarray, side: int) -> np.ndarray:
-    """uint8 [B,S,S,C] → [B,side,side,C], by area (downwards only)."""
+def resize(images: np.ndarray | batch.Rows, side: int) -> np.ndarray:
+    """uint8 [B,S,S,C] → [B,side,side,C], downwards only, as `batch.resize` does it."""
     if images.shape[1] == side:
-        return images
-    out = np.empty((len(images), side, side, images.shape[3]), np.uint8)
-    for first in range(0, images.shape[3], 4):  # OpenCV averages areas of at most four channels
-        some = slice(first, first + 4)
-        for source, target in zip(images[..., some], out[..., some], strict=True):
-            target[:] = cv2.resize(source, (side, side), interpolation=cv2.INTER_AREA).reshape(target.shape)
+        return np.asarray(images)
+    given = batch.rows(images)
+    out = batch.empty((len(given), side, side, given.shape[3]))
+    for source, target, code in zip(given.sources(), out, given.codes(), strict=True):
+        batch.resize(source, target)
+        batch.mirror(target, code)
     return out
 
 
@@ -77,7 +79,7 @@ def training(
         repeat, place = np.divmod(shuffled(epoch)[position * batch_size : (position + 1) * batch_size], len(rows))
         chosen = rows[place]
         # A row that comes again in an epoch is augmented anew: the draws go by a number that no other row has.
-        images = resize(augment(pictures[store_rows[chosen]], chosen + repeat * len(store_rows), epoch), side)
+        images = resize(augment(batch.Rows(pictures, store_rows[chosen]), chosen + repeat * len(store_rows), epoch), side)
         return images, targets(chosen), chosen.astype(np.int32)
 
     return _batches(make, start, steps, batch_size, side, pictures.shape[3], targets(rows[:1]).shape[1])
@@ -90,7 +92,7 @@ def passing(pictures: np.ndarray, store_rows: np.ndarray, rows: np.ndarray, batc
 
     def make(step: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         chosen = padded[int(step) * batch_size : (int(step) + 1) * batch_size]
-        images = resize(pictures[store_rows[np.maximum(chosen, 0)]], side)
+        images = resize(batch.Rows(pictures, store_rows[np.maximum(chosen, 0)]), side)
         return images, np.empty((batch_size, 0), np.float32), chosen.astype(np.int32)
 
     return _batches(make, 0, len(padded) // batch_size, batch_size, side, pictures.shape[3], 0)
