@@ -148,11 +148,17 @@ def _shear_y(picture: np.ndarray, magnitude: float, reach: Reach) -> np.ndarray:
 
 
 def _translate_x(picture: np.ndarray, magnitude: float, reach: Reach) -> np.ndarray:
-    return _warp(picture, [[1.0, 0, round(reach.translation * magnitude * len(picture))], [0, 1, 0]])
+    return _moved(picture, 0, round(reach.translation * magnitude * len(picture)))
 
 
 def _translate_y(picture: np.ndarray, magnitude: float, reach: Reach) -> np.ndarray:
-    return _warp(picture, [[1.0, 0, 0], [0, 1, round(reach.translation * magnitude * len(picture))]])
+    return _moved(picture, round(reach.translation * magnitude * len(picture)), 0)
+
+
+def _moved(picture: np.ndarray, down: int, right: int) -> np.ndarray:
+    out = np.empty_like(picture)
+    _move(picture, out, down, right)
+    return out
 
 
 def _rotate(picture: np.ndarray, magnitude: float, reach: Reach) -> np.ndarray:
@@ -211,7 +217,7 @@ def cutout(images: np.ndarray, draw: Draw, problem: Problem, side: int, share: f
     corners = (draw(2) * (here + hole)).astype(int) - hole
     out = images.copy()
     for target, (y, x) in zip(out, corners.tolist(), strict=True):
-        target[max(0, y) : y + hole, max(0, x) : x + hole] = np.rint(_means(target))
+        target[max(0, y) : y + hole, max(0, x) : x + hole] = np.rint(_means(target)).astype(np.uint8)
     return out
 
 
@@ -220,38 +226,27 @@ def _identity(picture: np.ndarray, magnitude: float, reach: Reach) -> np.ndarray
 
 
 def _auto_contrast(picture: np.ndarray, magnitude: float, reach: Reach) -> np.ndarray:
-    return _look_up(picture, [_stretching(counts) for counts in _histograms(picture)])
-
-
-def _stretching(counts: np.ndarray) -> np.ndarray:
-    """The table that gives the darkest value 0 and the brightest 255."""
-    used = counts.nonzero()[0]
-    if len(used) < 2:
-        return np.arange(256)
-    slope = 255.0 / (used[-1] - used[0])
-    return np.arange(256) * slope - used[0] * slope
+    """Each channel's darkest value becomes 0, its brightest 255."""
+    low, high = np.array([cv2.minMaxLoc(channel)[:2] for channel in cv2.split(picture)]).T
+    slopes = np.where(high > low, 255 / np.maximum(high - low, 1), 1)
+    return _look_up(picture, VALUES * slopes - np.where(high > low, low * slopes, 0))
 
 
 def _equalize(picture: np.ndarray, magnitude: float, reach: Reach) -> np.ndarray:
-    return _look_up(picture, [_equalizing(counts) for counts in _histograms(picture)])
+    """Makes every value of a channel about equally frequent, as Pillow does it."""
+    channels = range(1 if picture.ndim == 2 else picture.shape[2])
+    counts = np.stack([cv2.calcHist([picture], [channel], None, [256], [0, 256]).ravel() for channel in channels], 1).astype(int)
+    brightest = 255 - (counts[::-1] > 0).argmax(0)
+    steps = (counts.sum(0) - counts[brightest, np.array(channels)]) // 255
+    return _look_up(picture, np.where(steps > 0, (steps // 2 + counts.cumsum(0) - counts) // np.maximum(steps, 1), VALUES))
 
 
-def _equalizing(counts: np.ndarray) -> np.ndarray:
-    """The table that makes every value about equally frequent, as Pillow does it."""
-    step = (counts.sum() - counts[counts.nonzero()[0][-1]]) // 255
-    if step == 0:
-        return np.arange(256)
-    return (step // 2 + counts.cumsum() - counts) // step
+VALUES = np.arange(256)[:, None]
 
 
-def _histograms(picture: np.ndarray) -> list[np.ndarray]:
-    channels = 1 if picture.ndim == 2 else picture.shape[2]
-    return [cv2.calcHist([picture], [channel], None, [256], [0, 256]).ravel().astype(int) for channel in range(channels)]
-
-
-def _look_up(picture: np.ndarray, tables: list[np.ndarray]) -> np.ndarray:
-    """Every channel through its own table, cut off to 0 … 255."""
-    return cv2.LUT(picture, np.clip(np.stack(tables, -1), 0, 255).astype(np.uint8)[None])
+def _look_up(picture: np.ndarray, tables: np.ndarray) -> np.ndarray:
+    """Every channel through its own column of `tables` [256,C], cut off to 0 … 255."""
+    return cv2.LUT(picture, np.clip(tables, 0, 255).astype(np.uint8)[None])
 
 
 def _posterize(picture: np.ndarray, magnitude: float, reach: Reach) -> np.ndarray:
@@ -278,16 +273,14 @@ def _contrast(picture: np.ndarray, magnitude: float, reach: Reach) -> np.ndarray
 def _saturation(picture: np.ndarray, magnitude: float, reach: Reach) -> np.ndarray:
     if picture.ndim == 2 or picture.shape[2] != 3:
         return picture
-    grey = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-    return cv2.addWeighted(picture, 1 + 0.9 * magnitude, grey, -0.9 * magnitude, 0)
-
-
-SMOOTHING = np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]], np.float32) / 13  # Pillow's SMOOTH
+    return cv2.transform(picture, (1 + 0.9 * magnitude) * np.eye(3) - 0.9 * magnitude * _grey_weights(3))
 
 
 def _sharpness(picture: np.ndarray, magnitude: float, reach: Reach) -> np.ndarray:
-    smooth = cv2.filter2D(picture, -1, SMOOTHING, borderType=cv2.BORDER_REFLECT_101).reshape(picture.shape)
-    return cv2.addWeighted(picture, 1 + 0.9 * magnitude, smooth, -0.9 * magnitude, 0)
+    """Away from Pillow's SMOOTH, or towards it: a mean of 3 x 3 pixels in which the middle one counts five times."""
+    mean = cv2.blur(picture, (3, 3), borderType=cv2.BORDER_REFLECT_101)
+    share = -0.9 * magnitude * 9 / 13
+    return cv2.addWeighted(picture, 1 - share, mean, share, 0)
 
 
 # -- one of many -------------------------------------------------------------------------------------------------------------------

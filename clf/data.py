@@ -7,8 +7,10 @@ Every draw is a function of (seed, epoch, row) alone, so a resumed run needs no 
 """
 
 import functools
+import os
 from collections.abc import Callable
 
+import cv2
 import numpy as np
 import tensorflow as tf
 
@@ -65,8 +67,7 @@ def training(
     """Batches number `start` … `steps - 1` of an endless shuffled, augmented stream over `rows`.
 
     `pictures` is the store, `store_rows` int [N] maps a table row to its row there; `targets(rows)` gives float32 [len(rows),K]. With
-    `codes`, the class of each of `rows`, every class has an equal share of each epoch. One Python call makes a whole batch; two calls run
-    side by side, in order.
+    `codes`, the class of each of `rows`, every class has an equal share of each epoch. One Python call makes a whole batch.
     """
     per_epoch = len(rows) // batch_size
 
@@ -98,6 +99,12 @@ def passing(pictures: np.ndarray, store_rows: np.ndarray, rows: np.ndarray, batc
     return _batches(make, 0, len(padded) // batch_size, batch_size, side, pictures.shape[3], 0)
 
 
+def cores() -> int:
+    """How many calls make batches side by side: one for each core that this process may use, up to 8. Large pictures keep a core busy
+    without Python's lock; each call holds a batch. OpenCV's own threads would compete with them, and are switched off."""
+    return min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 8)
+
+
 def _batches(make: Callable, start: int, stop: int, batch_size: int, side: int, channels: int, classes: int) -> tf.data.Dataset:
     def call(step):
         images, targets, rows = tf.numpy_function(make, [step], (tf.uint8, tf.float32, tf.int32), stateful=False)
@@ -106,7 +113,8 @@ def _batches(make: Callable, start: int, stop: int, batch_size: int, side: int, 
         rows.set_shape([batch_size])
         return images, targets, rows
 
+    cv2.setNumThreads(1)
     # Without autotune: its thread stalls the end of a finite pass by a second, and can hold up an iterator's end for half a minute.
     options = tf.data.Options()
     options.autotune.enabled = False
-    return tf.data.Dataset.range(start, stop).map(call, num_parallel_calls=2, deterministic=True).prefetch(2).with_options(options)
+    return tf.data.Dataset.range(start, stop).map(call, num_parallel_calls=cores(), deterministic=True).prefetch(2).with_options(options)

@@ -128,6 +128,28 @@ def test_shift_moves_whole_pixels_over_a_mirrored_border(batch):
     np.testing.assert_array_equal(moved, padded[:, 6:, :32])
 
 
+def test_cut_takes_what_is_stored(batch):
+    expected = [each[y : y + 20, x : x + 20] for each, (y, x) in zip(batch, (drawn(2) * 13).astype(int), strict=True)]
+    np.testing.assert_array_equal(augment.cut(batch, drawn, Question, 20), expected)
+
+
+@pytest.mark.parametrize("side", [32, 40])
+def test_cut_of_a_picture_that_is_no_larger_is_the_picture(side, batch):
+    np.testing.assert_array_equal(augment.cut(batch, drawn, Question, side), batch)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 6])
+@pytest.mark.parametrize(
+    ("name", "tolerance"), [("cut", 0), ("shift", 0), ("crop", 1), ("affine", 1), ("colour", 0), ("cutout", 0), ("rand_augment", 0)]
+)
+def test_an_operation_sees_the_mirrored_picture_though_it_reads_the_stored_one(name, tolerance, channels):
+    """Also one that mirrors after it: it rounds once in the other direction."""
+    pictures, operation = smooth(channels), augment.build(f"flip+{name}", EitherWay, 3, 24)
+    flipped = np.array(augment.build("flip", EitherWay, 3, 24)(pictures, np.arange(12), 1))
+    expected = augment.OPERATIONS[name](flipped, lambda n: augment.uniform(3, 1, np.arange(12), 1, n), EitherWay, 24)
+    np.testing.assert_allclose(operation(pictures, np.arange(12), 1).astype(int), expected.astype(int), atol=tolerance)
+
+
 def test_crop_cuts_and_resizes(batch):
     cut = augment.crop(batch, given(0.0, 0.5, 0.0, 0.999), Question, 24, smallest=0.25)
     expected = [cv2.resize(each[:16, 16:], (24, 24), interpolation=cv2.INTER_LINEAR) for each in batch]
