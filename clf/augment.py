@@ -1,8 +1,10 @@
 """What a training batch may look like.
 
 `OPERATIONS` names operations on uint8 batches, `AUGMENTS` sets of them, `MIXES` operations inside the training step on float batches. An
-operation is `operation(images uint8 [B,S,S,C], draw, problem, side) -> uint8 [B,S,S,C]`, a loop of cv2 copies (per-image calls of tf.data
-and of TensorFlow operations are several times slower); one that resizes anyway gives [B,side,side,C], what the network sees. `draw(n)`
+operation is `operation(images uint8 [B,S,S,C], draw, problem, side) -> uint8 [B,S,S,C]`, a loop of cv2 calls that write into the new batch
+(per-image calls of tf.data and of TensorFlow operations are several times slower); one that resizes or cuts gives [B,side,side,C], what the
+network sees. Those in `READERS` take a `batch.Rows` too and read the store themselves; of these `flip` reads nothing, and what reads its
+result mirrors each picture as it writes it. `draw(n)`
 gives uniform numbers float [B,n] that depend on (seed, epoch, row, place in the set) alone. What becomes of a picture depends on its own
 pixels and numbers, never on the rest of the batch; the images that come in stay as they are.
 """
