@@ -4,9 +4,9 @@
 operation is `operation(images uint8 [B,S,S,C], draw, problem, side) -> uint8 [B,S,S,C]`, a loop of cv2 calls that write into the new batch
 (per-image calls of tf.data and of TensorFlow operations are several times slower); one that resizes or cuts gives [B,side,side,C], what the
 network sees. Those in `READERS` take a `batch.Rows` too and read the store themselves; of these `flip` reads nothing, and what reads its
-result mirrors each picture as it writes it. `draw(n)`
-gives uniform numbers float [B,n] that depend on (seed, epoch, row, place in the set) alone. What becomes of a picture depends on its own
-pixels and numbers, never on the rest of the batch; the images that come in stay as they are.
+result mirrors each picture as it writes it. `draw(n)` gives uniform numbers float [B,n] that depend on (seed, epoch, row, place in the set)
+alone. What becomes of a picture depends on its own pixels and numbers, never on the rest of the batch; the images that come in stay as they
+are.
 """
 
 import functools
@@ -196,8 +196,11 @@ def _means(picture: np.ndarray) -> np.ndarray:
     return picture.mean((0, 1))  # several times slower, for any number of channels
 
 
+LUMA = np.array([0.299, 0.587, 0.114])
+
+
 def _grey_weights(channels: int) -> np.ndarray:
-    return np.array([0.299, 0.587, 0.114]) if channels == 3 else np.full(channels, 1 / channels)
+    return LUMA if channels == 3 else np.full(channels, 1 / channels)
 
 
 def blur(images: np.ndarray, draw: Draw, problem: Problem, side: int, share: float = 0.01) -> np.ndarray:
@@ -228,27 +231,35 @@ def _identity(picture: np.ndarray, magnitude: float, reach: Reach) -> np.ndarray
 
 
 def _auto_contrast(picture: np.ndarray, magnitude: float, reach: Reach) -> np.ndarray:
-    """Each channel's darkest value becomes 0, its brightest 255."""
-    low, high = np.array([cv2.minMaxLoc(channel)[:2] for channel in cv2.split(picture)]).T
-    slopes = np.where(high > low, 255 / np.maximum(high - low, 1), 1)
-    return _look_up(picture, VALUES * slopes - np.where(high > low, low * slopes, 0))
+    return _look_up(picture, [_stretching(*cv2.minMaxLoc(channel)[:2]) for channel in cv2.split(picture)])
+
+
+def _stretching(low: float, high: float) -> np.ndarray:
+    """The table that gives the darkest value 0 and the brightest 255; of values that do not occur it says nothing."""
+    if low == high:
+        return VALUES
+    slope = 255 / (high - low)
+    return VALUES * slope - low * slope
 
 
 def _equalize(picture: np.ndarray, magnitude: float, reach: Reach) -> np.ndarray:
-    """Makes every value of a channel about equally frequent, as Pillow does it."""
     channels = range(1 if picture.ndim == 2 else picture.shape[2])
-    counts = np.stack([cv2.calcHist([picture], [channel], None, [256], [0, 256]).ravel() for channel in channels], 1).astype(int)
-    brightest = 255 - (counts[::-1] > 0).argmax(0)
-    steps = (counts.sum(0) - counts[brightest, np.array(channels)]) // 255
-    return _look_up(picture, np.where(steps > 0, (steps // 2 + counts.cumsum(0) - counts) // np.maximum(steps, 1), VALUES))
+    return _look_up(picture, [_equalizing(cv2.calcHist([picture], [channel], None, [256], [0, 256]).ravel()) for channel in channels])
 
 
-VALUES = np.arange(256)[:, None]
+def _equalizing(counts: np.ndarray) -> np.ndarray:
+    """The table that makes every value about equally frequent, as Pillow does it; counts: whole numbers, as float."""
+    sums = counts.cumsum(dtype=float)
+    step = (sums[-1] - counts[counts.nonzero()[0][-1]]) // 255
+    return np.minimum((step // 2 + sums - counts) / step, 255) if step else VALUES
 
 
-def _look_up(picture: np.ndarray, tables: np.ndarray) -> np.ndarray:
-    """Every channel through its own column of `tables` [256,C], cut off to 0 … 255."""
-    return cv2.LUT(picture, np.clip(tables, 0, 255).astype(np.uint8)[None])
+VALUES = np.arange(256.0)
+
+
+def _look_up(picture: np.ndarray, tables: list[np.ndarray]) -> np.ndarray:
+    """Every channel through its own table of values, cut off after the point."""
+    return cv2.LUT(picture, np.array(tables).T.astype(int).astype(np.uint8)[None])  # from float at once, -1 would not be defined
 
 
 def _posterize(picture: np.ndarray, magnitude: float, reach: Reach) -> np.ndarray:
@@ -258,8 +269,7 @@ def _posterize(picture: np.ndarray, magnitude: float, reach: Reach) -> np.ndarra
 
 def _solarize(picture: np.ndarray, magnitude: float, reach: Reach) -> np.ndarray:
     """Inverts what is brighter than a threshold that sinks from 256 to 0."""
-    values = np.arange(256)
-    return cv2.LUT(picture, np.where(values < 256 * (1 - abs(magnitude)), values, 255 - values).astype(np.uint8))
+    return cv2.LUT(picture, np.where(VALUES < 256 * (1 - abs(magnitude)), VALUES, 255 - VALUES).astype(np.uint8))
 
 
 def _brightness(picture: np.ndarray, magnitude: float, reach: Reach) -> np.ndarray:
@@ -272,10 +282,13 @@ def _contrast(picture: np.ndarray, magnitude: float, reach: Reach) -> np.ndarray
     return cv2.addWeighted(picture, 1 + 0.9 * magnitude, picture, 0, -0.9 * magnitude * mean)
 
 
+COLOUR = np.eye(3) - LUMA  # what is not grey
+
+
 def _saturation(picture: np.ndarray, magnitude: float, reach: Reach) -> np.ndarray:
     if picture.ndim == 2 or picture.shape[2] != 3:
         return picture
-    return cv2.transform(picture, (1 + 0.9 * magnitude) * np.eye(3) - 0.9 * magnitude * _grey_weights(3))
+    return cv2.transform(picture, np.eye(3) + 0.9 * magnitude * COLOUR)
 
 
 def _sharpness(picture: np.ndarray, magnitude: float, reach: Reach) -> np.ndarray:
