@@ -1,10 +1,12 @@
 """What a training batch may look like.
 
 `OPERATIONS` names operations on uint8 batches, `AUGMENTS` sets of them, `MIXES` operations inside the training step on float batches. An
-operation is `operation(images uint8 [B,S,S,C], draw, problem, side) -> uint8 [B,S,S,C]`, a loop of cv2 copies (per-image calls of tf.data
-and of TensorFlow operations are several times slower); one that resizes anyway gives [B,side,side,C], what the network sees. `draw(n)`
-gives uniform numbers float [B,n] that depend on (seed, epoch, row, place in the set) alone. What becomes of a picture depends on its own
-pixels and numbers, never on the rest of the batch; the images that come in stay as they are.
+operation is `operation(images uint8 [B,S,S,C], draw, problem, side) -> uint8 [B,S,S,C]`, a loop of cv2 calls that write into the new batch
+(per-image calls of tf.data and of TensorFlow operations are several times slower); one that resizes or cuts gives [B,side,side,C], what the
+network sees. Those in `READERS` take a `batch.Rows` too and read the store themselves; of these `flip` reads nothing, and what reads its
+result mirrors each picture as it writes it. `draw(n)` gives uniform numbers float [B,n] that depend on (seed, epoch, row, place in the set)
+alone. What becomes of a picture depends on its own pixels and numbers, never on the rest of the batch; the images that come in stay as they
+are.
 """
 
 import functools
@@ -15,7 +17,7 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
-from clf import config
+from clf import batch, config
 from clf.problem import Problem
 
 SMALL = 64  # px: up to here pictures are moved about; larger ones are cropped and resized
@@ -38,71 +40,85 @@ def _splitmix(value: np.ndarray) -> np.ndarray:
 
 
 Draw = Callable[[int], np.ndarray]
+Images = np.ndarray | batch.Rows
 
 
 # -- geometry ------------------------------------------------------------------------------------------------------------------------
 
 
-def flip(images: np.ndarray, draw: Draw, problem: Problem, side: int) -> np.ndarray:
-    """Mirrors half of the pictures along each axis that the problem allows."""
+def flip(images: Images, draw: Draw, problem: Problem, side: int) -> batch.Rows:
+    """Mirrors half of the pictures along each axis that the problem allows: as soon as something reads them."""
     chosen = (draw(2) < 0.5) & [problem.flip_horizontal, problem.flip_vertical]
-    out = images.copy()
-    for target, (mirrored, upside_down) in zip(out, chosen.tolist(), strict=True):
-        if mirrored:
-            target[:] = cv2.flip(target, 1).reshape(target.shape)
-        if upside_down:
-            target[:] = cv2.flip(target, 0).reshape(target.shape)
+    return batch.rows(images).flipped(*chosen.T)
+
+
+def cut(images: Images, draw: Draw, problem: Problem, side: int) -> Images:
+    """Crops [B,side,side,C] as they are stored, of larger pictures."""
+    given = batch.rows(images)
+    spare = given.shape[1] - side
+    if spare <= 0:
+        return images
+    top, left = given.seen((draw(2) * (spare + 1)).astype(int), spare)
+    out = batch.empty((len(given), side, side, given.shape[3]))
+    for source, target, code, y, x in zip(given.sources(), out, given.codes(), top, left, strict=True):
+        target[...] = source[y : y + side, x : x + side]
+        batch.mirror(target, code)
     return out
 
 
-def shift(images: np.ndarray, draw: Draw, problem: Problem, side: int, share: float = 0.07) -> np.ndarray:
+def shift(images: Images, draw: Draw, problem: Problem, side: int, share: float = 0.07) -> np.ndarray:
     """Crops of the picture padded by `share` of its side with its own mirror image: whole-pixel moves."""
-    stored = images.shape[1]
+    given = batch.rows(images)
+    stored = given.shape[1]
     pad = max(1, round(stored * share))
-    offsets = (draw(2) * (2 * pad + 1)).astype(int)
-    out = np.empty_like(images)
-    for source, target, (y, x) in zip(images, out, offsets.tolist(), strict=True):
-        padded = cv2.copyMakeBorder(source, pad, pad, pad, pad, cv2.BORDER_REFLECT_101)
-        target[:] = padded[y : y + stored, x : x + stored].reshape(target.shape)
+    top, left = given.seen((draw(2) * (2 * pad + 1)).astype(int), 2 * pad)
+    out = batch.empty(given.shape)
+    for source, target, code, y, x in zip(given.sources(), out, given.codes(), top, left, strict=True):
+        _move(source, target, pad - y, pad - x)
+        batch.mirror(target, code)
     return out
 
 
-def crop(images: np.ndarray, draw: Draw, problem: Problem, side: int, smallest: float = 0.35) -> np.ndarray:
+def _move(source: np.ndarray, target: np.ndarray, down: int, right: int) -> None:
+    """By whole pixels; the mirror image of what is seen fills the rest."""
+    above, below, before, behind = max(down, 0), max(-down, 0), max(right, 0), max(-right, 0)
+    part = source[below : len(source) - above, behind : len(source) - before]
+    cv2.copyMakeBorder(part, above, below, before, behind, cv2.BORDER_REFLECT_101, target)
+
+
+def crop(images: Images, draw: Draw, problem: Problem, side: int, smallest: float = 0.35) -> np.ndarray:
     """Random resized crops (Szegedy et al. 2015): `smallest` … 1 of the area, sides 3:4 … 4:3, resized to [B,side,side,C]."""
+    given = batch.rows(images)
     u = draw(4)
-    stored = images.shape[1]
+    stored = given.shape[1]
     area = (smallest + (1 - smallest) * u[:, 0]) * stored * stored
     ratio = np.exp((2 * u[:, 1] - 1) * np.log(4 / 3))
-    height = np.clip(np.sqrt(area / ratio).round().astype(int), 1, stored)
-    width = np.clip(np.sqrt(area * ratio).round().astype(int), 1, stored)
-    top = (u[:, 2] * (stored - height + 1)).astype(int)
-    left = (u[:, 3] * (stored - width + 1)).astype(int)
-    out = np.empty((len(images), side, side, images.shape[3]), np.uint8)
-    for source, target, y, x, h, w in zip(images, out, top, left, height, width, strict=True):
-        # Bilinear sampling aliases when it shrinks a lot.
-        how = cv2.INTER_AREA if min(h, w) > 1.5 * side else cv2.INTER_LINEAR
-        for first in range(0, images.shape[3], 4):  # OpenCV averages areas of at most four channels
-            some = slice(first, first + 4)
-            cut = cv2.resize(source[y : y + h, x : x + w, some], (side, side), interpolation=how)
-            target[:, :, some] = cut.reshape(side, side, -1)
+    size = np.clip(np.sqrt(area[:, None] * np.stack([1 / ratio, ratio], -1)).round().astype(int), 1, stored)
+    top, left = given.seen((u[:, 2:] * (stored - size + 1)).astype(int), stored - size)
+    out = batch.empty((len(given), side, side, given.shape[3]))
+    for source, target, code, y, x, (h, w) in zip(given.sources(), out, given.codes(), top, left, size.tolist(), strict=True):
+        batch.resize(source[y : y + h, x : x + w], target)
+        batch.mirror(target, code)
     return out
 
 
-def place(images: np.ndarray, draw: Draw, problem: Problem, side: int) -> np.ndarray:
+def place(images: Images, draw: Draw, problem: Problem, side: int) -> np.ndarray:
     """Moves small pictures, crops large ones."""
     return (shift if images.shape[1] <= SMALL else crop)(images, draw, problem, side)
 
 
-def affine(images: np.ndarray, draw: Draw, problem: Problem, side: int, degrees: float = 12.0, scale: float = 0.12) -> np.ndarray:
+def affine(images: Images, draw: Draw, problem: Problem, side: int, degrees: float = 12.0, scale: float = 0.12) -> np.ndarray:
     """Turns by up to ±`degrees` and scales by up to ±`scale` about the middle, in one warp; the border is mirrored."""
+    given = batch.rows(images)
     u = 2 * draw(2) - 1
-    stored = images.shape[1]
+    stored = given.shape[1]
     middle = ((stored - 1) / 2, (stored - 1) / 2)
-    out = np.empty_like(images)
-    for source, target, (turn, zoom) in zip(images, out, u, strict=True):
-        matrix = cv2.getRotationMatrix2D(middle, degrees * turn, 1 + scale * zoom)
-        warped = cv2.warpAffine(source, matrix, (stored, stored), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
-        target[:] = warped.reshape(target.shape)
+    out = batch.empty(given.shape)
+    for source, target, code, (turn, zoom) in zip(given.sources(), out, given.codes(), u.tolist(), strict=True):
+        seen = turn if code in (None, -1) else -turn  # a mirrored picture turns the other way
+        matrix = cv2.getRotationMatrix2D(middle, degrees * seen, 1 + scale * zoom)
+        cv2.warpAffine(source, matrix, (stored, stored), target, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+        batch.mirror(target, code)
     return out
 
 
@@ -134,11 +150,17 @@ def _shear_y(picture: np.ndarray, magnitude: float, reach: Reach) -> np.ndarray:
 
 
 def _translate_x(picture: np.ndarray, magnitude: float, reach: Reach) -> np.ndarray:
-    return _warp(picture, [[1.0, 0, round(reach.translation * magnitude * len(picture))], [0, 1, 0]])
+    return _moved(picture, 0, round(reach.translation * magnitude * len(picture)))
 
 
 def _translate_y(picture: np.ndarray, magnitude: float, reach: Reach) -> np.ndarray:
-    return _warp(picture, [[1.0, 0, 0], [0, 1, round(reach.translation * magnitude * len(picture))]])
+    return _moved(picture, round(reach.translation * magnitude * len(picture)), 0)
+
+
+def _moved(picture: np.ndarray, down: int, right: int) -> np.ndarray:
+    out = np.empty_like(picture)
+    _move(picture, out, down, right)
+    return out
 
 
 def _rotate(picture: np.ndarray, magnitude: float, reach: Reach) -> np.ndarray:
@@ -161,9 +183,9 @@ def colour(images: np.ndarray, draw: Draw, problem: Problem, side: int, strength
     kept = saturation[:, None, None] * np.eye(channels) + (1 - saturation)[:, None, None] * weights
     matrices[:, :, :channels] = (brightness * contrast)[:, None, None] * kept
     matrices[:, :, channels] = (brightness * (1 - contrast) * means)[:, None]
-    out = np.empty_like(images)
+    out = batch.empty(images.shape)
     for source, target, matrix in zip(images, out, matrices, strict=True):
-        target[:] = cv2.transform(source, matrix).reshape(target.shape)
+        cv2.transform(source, matrix, target)
     return out
 
 
@@ -174,18 +196,22 @@ def _means(picture: np.ndarray) -> np.ndarray:
     return picture.mean((0, 1))  # several times slower, for any number of channels
 
 
+LUMA = np.array([0.299, 0.587, 0.114])
+
+
 def _grey_weights(channels: int) -> np.ndarray:
-    return np.array([0.299, 0.587, 0.114]) if channels == 3 else np.full(channels, 1 / channels)
+    return LUMA if channels == 3 else np.full(channels, 1 / channels)
 
 
 def blur(images: np.ndarray, draw: Draw, problem: Problem, side: int, share: float = 0.01) -> np.ndarray:
     """Gaussian blur; its standard deviation is uniform up to half a pixel and `share` of the side."""
     deviations = draw(1)[:, 0] * (0.5 + share * images.shape[1])
-    out = np.empty_like(images)
+    out = batch.empty(images.shape)
     for source, target, deviation in zip(images, out, deviations.tolist(), strict=True):
-        # Below a quarter of a pixel the kernel is 1 in its middle, rounded to 8 bits.
-        changed = cv2.GaussianBlur(source, (0, 0), deviation, borderType=cv2.BORDER_REFLECT_101) if deviation > 0.25 else source
-        target[:] = changed.reshape(target.shape)
+        if deviation > 0.25:
+            cv2.GaussianBlur(source, (0, 0), deviation, target, borderType=cv2.BORDER_REFLECT_101)
+        else:  # the kernel is 1 in its middle, rounded to 8 bits
+            target[...] = source
     return out
 
 
@@ -196,7 +222,7 @@ def cutout(images: np.ndarray, draw: Draw, problem: Problem, side: int, share: f
     corners = (draw(2) * (here + hole)).astype(int) - hole
     out = images.copy()
     for target, (y, x) in zip(out, corners.tolist(), strict=True):
-        target[max(0, y) : y + hole, max(0, x) : x + hole] = np.rint(_means(target))
+        target[max(0, y) : y + hole, max(0, x) : x + hole] = np.rint(_means(target)).astype(np.uint8)
     return out
 
 
@@ -205,38 +231,35 @@ def _identity(picture: np.ndarray, magnitude: float, reach: Reach) -> np.ndarray
 
 
 def _auto_contrast(picture: np.ndarray, magnitude: float, reach: Reach) -> np.ndarray:
-    return _look_up(picture, [_stretching(counts) for counts in _histograms(picture)])
+    return _look_up(picture, [_stretching(*cv2.minMaxLoc(channel)[:2]) for channel in cv2.split(picture)])
 
 
-def _stretching(counts: np.ndarray) -> np.ndarray:
-    """The table that gives the darkest value 0 and the brightest 255."""
-    used = counts.nonzero()[0]
-    if len(used) < 2:
-        return np.arange(256)
-    slope = 255.0 / (used[-1] - used[0])
-    return np.arange(256) * slope - used[0] * slope
+def _stretching(low: float, high: float) -> np.ndarray:
+    """The table that gives the darkest value 0 and the brightest 255; of values that do not occur it says nothing."""
+    if low == high:
+        return VALUES
+    slope = 255 / (high - low)
+    return VALUES * slope - low * slope
 
 
 def _equalize(picture: np.ndarray, magnitude: float, reach: Reach) -> np.ndarray:
-    return _look_up(picture, [_equalizing(counts) for counts in _histograms(picture)])
+    channels = range(1 if picture.ndim == 2 else picture.shape[2])
+    return _look_up(picture, [_equalizing(cv2.calcHist([picture], [channel], None, [256], [0, 256]).ravel()) for channel in channels])
 
 
 def _equalizing(counts: np.ndarray) -> np.ndarray:
-    """The table that makes every value about equally frequent, as Pillow does it."""
-    step = (counts.sum() - counts[counts.nonzero()[0][-1]]) // 255
-    if step == 0:
-        return np.arange(256)
-    return (step // 2 + counts.cumsum() - counts) // step
+    """The table that makes every value about equally frequent, as Pillow does it; counts: whole numbers, as float."""
+    sums = counts.cumsum(dtype=float)
+    step = (sums[-1] - counts[counts.nonzero()[0][-1]]) // 255
+    return np.minimum((step // 2 + sums - counts) / step, 255) if step else VALUES
 
 
-def _histograms(picture: np.ndarray) -> list[np.ndarray]:
-    channels = 1 if picture.ndim == 2 else picture.shape[2]
-    return [cv2.calcHist([picture], [channel], None, [256], [0, 256]).ravel().astype(int) for channel in range(channels)]
+VALUES = np.arange(256.0)
 
 
 def _look_up(picture: np.ndarray, tables: list[np.ndarray]) -> np.ndarray:
-    """Every channel through its own table, cut off to 0 … 255."""
-    return cv2.LUT(picture, np.clip(np.stack(tables, -1), 0, 255).astype(np.uint8)[None])
+    """Every channel through its own table of values, cut off after the point."""
+    return cv2.LUT(picture, np.array(tables).T.astype(int).astype(np.uint8)[None])  # from float at once, -1 would not be defined
 
 
 def _posterize(picture: np.ndarray, magnitude: float, reach: Reach) -> np.ndarray:
@@ -246,8 +269,7 @@ def _posterize(picture: np.ndarray, magnitude: float, reach: Reach) -> np.ndarra
 
 def _solarize(picture: np.ndarray, magnitude: float, reach: Reach) -> np.ndarray:
     """Inverts what is brighter than a threshold that sinks from 256 to 0."""
-    values = np.arange(256)
-    return cv2.LUT(picture, np.where(values < 256 * (1 - abs(magnitude)), values, 255 - values).astype(np.uint8))
+    return cv2.LUT(picture, np.where(VALUES < 256 * (1 - abs(magnitude)), VALUES, 255 - VALUES).astype(np.uint8))
 
 
 def _brightness(picture: np.ndarray, magnitude: float, reach: Reach) -> np.ndarray:
@@ -260,19 +282,20 @@ def _contrast(picture: np.ndarray, magnitude: float, reach: Reach) -> np.ndarray
     return cv2.addWeighted(picture, 1 + 0.9 * magnitude, picture, 0, -0.9 * magnitude * mean)
 
 
+COLOUR = np.eye(3) - LUMA  # what is not grey
+
+
 def _saturation(picture: np.ndarray, magnitude: float, reach: Reach) -> np.ndarray:
     if picture.ndim == 2 or picture.shape[2] != 3:
         return picture
-    grey = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-    return cv2.addWeighted(picture, 1 + 0.9 * magnitude, grey, -0.9 * magnitude, 0)
-
-
-SMOOTHING = np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]], np.float32) / 13  # Pillow's SMOOTH
+    return cv2.transform(picture, np.eye(3) + 0.9 * magnitude * COLOUR)
 
 
 def _sharpness(picture: np.ndarray, magnitude: float, reach: Reach) -> np.ndarray:
-    smooth = cv2.filter2D(picture, -1, SMOOTHING, borderType=cv2.BORDER_REFLECT_101).reshape(picture.shape)
-    return cv2.addWeighted(picture, 1 + 0.9 * magnitude, smooth, -0.9 * magnitude, 0)
+    """Away from Pillow's SMOOTH, or towards it: a mean of 3 x 3 pixels in which the middle one counts five times."""
+    mean = cv2.blur(picture, (3, 3), borderType=cv2.BORDER_REFLECT_101)
+    share = -0.9 * magnitude * 9 / 13
+    return cv2.addWeighted(picture, 1 - share, mean, share, 0)
 
 
 # -- one of many -------------------------------------------------------------------------------------------------------------------
@@ -314,7 +337,7 @@ def _transform(images: np.ndarray, which: np.ndarray, magnitudes: np.ndarray, pr
     reach = FREE if problem.flip_horizontal else UPRIGHT
     known = list(TRANSFORMATIONS.values())
     numbers = (which * len(known)).astype(int)
-    out = np.empty_like(images)
+    out = batch.empty(images.shape)
     for source, target, chosen, strengths in zip(images, out, numbers.tolist(), magnitudes.tolist(), strict=True):
         for number, strength in zip(chosen, strengths, strict=True):
             source = known[number](source, strength, reach)
@@ -420,6 +443,7 @@ KERASCV: dict[str, Callable] = {
 
 OPERATIONS: dict[str, Callable] = {
     "flip": flip,
+    "cut": cut,
     "shift": shift,
     "crop": crop,
     "place": place,
@@ -433,6 +457,8 @@ OPERATIONS: dict[str, Callable] = {
     "trivial_augment": trivial_augment,
     **{f"kerascv_{name}": functools.partial(kerascv, name) for name in KERASCV},
 }
+
+READERS = {flip, cut, shift, crop, place, affine}  # take a batch that is not yet read; the others are given an array
 
 AUGMENTS: dict[str, tuple[Callable, ...]] = {
     "none": (),
@@ -450,14 +476,17 @@ def choose(name: str) -> tuple[Callable, ...]:
     return tuple(operation for part in name.split("+") for operation in config.choose(known, part, "augment"))
 
 
-def build(name: str, problem: Problem, seed: int, side: int) -> Callable[[np.ndarray, np.ndarray, int], np.ndarray]:
-    """`(images, rows, epoch) -> images` of what `choose` finds. Raises Mistake for an unknown name."""
+def build(name: str, problem: Problem, seed: int, side: int) -> Callable[[Images, np.ndarray, int], Images]:
+    """`(images, rows, epoch) -> images` of what `choose` finds; from an array always an array. Raises Mistake for an unknown name."""
     operations = choose(name)
 
-    def augment(images: np.ndarray, rows: np.ndarray, epoch: int) -> np.ndarray:
+    def augment(given: Images, rows: np.ndarray, epoch: int) -> Images:
+        images = given
         for number, operation in enumerate(operations):
+            if getattr(operation, "func", operation) not in READERS:
+                images = np.asarray(images)
             images = operation(images, lambda n, number=number: uniform(seed, epoch, rows, number, n), problem, side)
-        return images
+        return np.asarray(images) if isinstance(given, np.ndarray) else images
 
     return augment
 

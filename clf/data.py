@@ -7,17 +7,21 @@ Every draw is a function of (seed, epoch, row) alone, so a resumed run needs no 
 """
 
 import functools
+import os
 from collections.abc import Callable
 
 import cv2
 import numpy as np
 import tensorflow as tf
 
-Augment = Callable[[np.ndarray, np.ndarray, int], np.ndarray]  # (images, rows, epoch) -> images
+from clf import batch
+
+Images = np.ndarray | batch.Rows
+Augment = Callable[[Images, np.ndarray, int], Images]  # (images, rows, epoch) -> images
 
 
 def order(seed: int, epoch: int, size: int) -> np.ndarray:
-    """An exact shuffle of range(size): a function of seed and epoch alone."""
+    """An exact shuffle of range(size), int64 (8 MB for a million rows): a function of seed and epoch alone."""
     return np.random.Generator(np.random.Philox(key=[seed, epoch])).permutation(size)
 
 
@@ -35,15 +39,15 @@ def balanced_order(seed: int, epoch: int, codes: np.ndarray) -> np.ndarray:
     return generator.permutation(np.concatenate(drawn))
 
 
-def resize(images: np.ndarray, side: int) -> np.ndarray:
-    """uint8 [B,S,S,C] → [B,side,side,C], by area (downwards only)."""
+def resize(images: np.ndarray | batch.Rows, side: int) -> np.ndarray:
+    """uint8 [B,S,S,C] → [B,side,side,C], downwards only, as `batch.resize` does it."""
     if images.shape[1] == side:
-        return images
-    out = np.empty((len(images), side, side, images.shape[3]), np.uint8)
-    for first in range(0, images.shape[3], 4):  # OpenCV averages areas of at most four channels
-        some = slice(first, first + 4)
-        for source, target in zip(images[..., some], out[..., some], strict=True):
-            target[:] = cv2.resize(source, (side, side), interpolation=cv2.INTER_AREA).reshape(target.shape)
+        return np.asarray(images)
+    given = batch.rows(images)
+    out = batch.empty((len(given), side, side, given.shape[3]))
+    for source, target, code in zip(given.sources(), out, given.codes(), strict=True):
+        batch.resize(source, target)
+        batch.mirror(target, code)
     return out
 
 
@@ -63,8 +67,7 @@ def training(
     """Batches number `start` … `steps - 1` of an endless shuffled, augmented stream over `rows`.
 
     `pictures` is the store, `store_rows` int [N] maps a table row to its row there; `targets(rows)` gives float32 [len(rows),K]. With
-    `codes`, the class of each of `rows`, every class has an equal share of each epoch. One Python call makes a whole batch; two calls run
-    side by side, in order.
+    `codes`, the class of each of `rows`, every class has an equal share of each epoch. One Python call makes a whole batch.
     """
     per_epoch = len(rows) // batch_size
 
@@ -77,7 +80,7 @@ def training(
         repeat, place = np.divmod(shuffled(epoch)[position * batch_size : (position + 1) * batch_size], len(rows))
         chosen = rows[place]
         # A row that comes again in an epoch is augmented anew: the draws go by a number that no other row has.
-        images = resize(augment(pictures[store_rows[chosen]], chosen + repeat * len(store_rows), epoch), side)
+        images = resize(augment(batch.Rows(pictures, store_rows[chosen]), chosen + repeat * len(store_rows), epoch), side)
         return images, targets(chosen), chosen.astype(np.int32)
 
     return _batches(make, start, steps, batch_size, side, pictures.shape[3], targets(rows[:1]).shape[1])
@@ -90,10 +93,16 @@ def passing(pictures: np.ndarray, store_rows: np.ndarray, rows: np.ndarray, batc
 
     def make(step: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         chosen = padded[int(step) * batch_size : (int(step) + 1) * batch_size]
-        images = resize(pictures[store_rows[np.maximum(chosen, 0)]], side)
+        images = resize(batch.Rows(pictures, store_rows[np.maximum(chosen, 0)]), side)
         return images, np.empty((batch_size, 0), np.float32), chosen.astype(np.int32)
 
     return _batches(make, 0, len(padded) // batch_size, batch_size, side, pictures.shape[3], 0)
+
+
+def cores() -> int:
+    """How many calls make batches side by side: one for each core that this process may use, up to 8. Large pictures keep a core busy
+    without Python's lock; each call holds a batch. OpenCV's own threads would compete with them, and are switched off."""
+    return min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 8)
 
 
 def _batches(make: Callable, start: int, stop: int, batch_size: int, side: int, channels: int, classes: int) -> tf.data.Dataset:
@@ -104,7 +113,8 @@ def _batches(make: Callable, start: int, stop: int, batch_size: int, side: int, 
         rows.set_shape([batch_size])
         return images, targets, rows
 
+    cv2.setNumThreads(1)
     # Without autotune: its thread stalls the end of a finite pass by a second, and can hold up an iterator's end for half a minute.
     options = tf.data.Options()
     options.autotune.enabled = False
-    return tf.data.Dataset.range(start, stop).map(call, num_parallel_calls=2, deterministic=True).prefetch(2).with_options(options)
+    return tf.data.Dataset.range(start, stop).map(call, num_parallel_calls=cores(), deterministic=True).prefetch(2).with_options(options)

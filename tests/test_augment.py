@@ -62,9 +62,10 @@ def test_every_name_keeps_shape_type_and_its_input_and_is_a_function_of_picture_
     pictures = np.random.default_rng(1).integers(0, 256, (6, side, side, channels), np.uint8)
     before = pictures.copy()
     rows = np.array([3, 1, 4, 15, 9, 26])
-    operation = augment.build(name, Mirrored, 5, side)
+    network = side - 6 if name == "cut" else side  # of a picture that is no larger it cuts nothing
+    operation = augment.build(name, Mirrored, 5, network)
     once = operation(pictures, rows, 2)
-    assert once.shape == pictures.shape
+    assert once.shape == (6, network, network, channels)
     assert once.dtype == np.uint8
     np.testing.assert_array_equal(pictures, before)
     np.testing.assert_array_equal(operation(pictures, rows, 2), once)
@@ -74,7 +75,7 @@ def test_every_name_keeps_shape_type_and_its_input_and_is_a_function_of_picture_
         np.testing.assert_array_equal(once, pictures)
     else:
         assert (operation(pictures, rows, 3) != once).any()
-        assert (augment.build(name, Mirrored, 6, side)(pictures, rows, 2) != once).any()
+        assert (augment.build(name, Mirrored, 6, network)(pictures, rows, 2) != once).any()
 
 
 @pytest.mark.parametrize("name", augment.AUGMENTS)
@@ -125,6 +126,28 @@ def test_shift_moves_whole_pixels_over_a_mirrored_border(batch):
     moved = augment.shift(batch, given(0.999, 0.0), Question, 32, share=3 / 32)
     padded = np.pad(batch, ((0, 0), (3, 3), (3, 3), (0, 0)), "reflect")
     np.testing.assert_array_equal(moved, padded[:, 6:, :32])
+
+
+def test_cut_takes_what_is_stored(batch):
+    expected = [each[y : y + 20, x : x + 20] for each, (y, x) in zip(batch, (drawn(2) * 13).astype(int), strict=True)]
+    np.testing.assert_array_equal(augment.cut(batch, drawn, Question, 20), expected)
+
+
+@pytest.mark.parametrize("side", [32, 40])
+def test_cut_of_a_picture_that_is_no_larger_is_the_picture(side, batch):
+    np.testing.assert_array_equal(augment.cut(batch, drawn, Question, side), batch)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 6])
+@pytest.mark.parametrize(
+    ("name", "tolerance"), [("cut", 0), ("shift", 0), ("crop", 1), ("affine", 1), ("colour", 0), ("cutout", 0), ("rand_augment", 0)]
+)
+def test_an_operation_sees_the_mirrored_picture_though_it_reads_the_stored_one(name, tolerance, channels):
+    """Also one that mirrors after it: it rounds once in the other direction."""
+    pictures, operation = smooth(channels), augment.build(f"flip+{name}", EitherWay, 3, 24)
+    flipped = np.array(augment.build("flip", EitherWay, 3, 24)(pictures, np.arange(12), 1))
+    expected = augment.OPERATIONS[name](flipped, lambda n: augment.uniform(3, 1, np.arange(12), 1, n), EitherWay, 24)
+    np.testing.assert_allclose(operation(pictures, np.arange(12), 1).astype(int), expected.astype(int), atol=tolerance)
 
 
 def test_crop_cuts_and_resizes(batch):

@@ -50,7 +50,7 @@ def test_an_epoch_holds_each_row_at_most_once_in_a_new_order(numbered):
 
 def test_a_stream_that_starts_later_goes_on_as_the_whole_one(numbered):
     def noisy(images, rows, epoch):
-        return images + np.uint8(epoch)
+        return np.asarray(images) + np.uint8(epoch)
 
     rows = np.arange(100)
     whole = [batch for batch in stream(numbered, rows, augment=noisy)]

@@ -32,7 +32,7 @@ LAYERS = {
             "survey",
             "tables",
         ),
-        *("images", "decoders", "containers", "duplicates", "store", "folds", "metrics", "decisions"),
+        *("images", "decoders", "containers", "duplicates", "store", "batch", "folds", "metrics", "decisions"),
         *("intervals", "gate", "compare"),
         *("styles", "submission", "preflight", "sending", "ledger", "standing", "runs", "report", "run_page", "shift", "errors", "crew"),
         *("hidden", "carving", "rehearsal", "steps"),
