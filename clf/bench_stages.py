@@ -30,6 +30,7 @@ from clf.config import Config
 from clf.problem import Problem
 
 CLOSE = 5  # repeats at least where a ratio is near its goal
+READY = 8  # batches that a stream may have made while nobody asked
 CORES = os.cpu_count() or 1
 CROPS = "flip+cut" if "cut" in augment.OPERATIONS else "light"  # flip and crop
 
@@ -178,17 +179,22 @@ def _batching(ground: Ground, stored: int, side: int, repeats: int) -> Iterator[
         for rows in chosen:
             np.take(source.pictures, rows, axis=0, out=out, mode="clip")
 
+    def steady(of: Iterator) -> float:
+        consume(itertools.islice(of, READY))
+        return seconds(lambda: consume(itertools.islice(of, sizes.batches)))
+
     title = f"{side} px of {stored}"
-    ways = {
-        f"training batches, {operations}, {title}": lambda of=of: consume(itertools.islice(of, sizes.batches)) for operations, of in endless.items()
-    }
-    ways[f"validation batches, {title}"] = lambda: consume(data.passing(source.pictures, source.train_store, passed, batch, side))
-    found = rates({**ways, copied: copy}, count, repeats)
+    ways = {f"training batches, {operations}, {title}": lambda of=of: count / steady(of) for operations, of in endless.items()}
+    ways[f"validation batches, {title}"] = lambda: (
+        count / seconds(lambda: consume(data.passing(source.pictures, source.train_store, passed, batch, side)))
+    )
+    copy()  # the store's pages are in memory from here on
+    found = turns({**ways, copied: lambda: count / seconds(copy)}, repeats)
     for name in ways:
         yield record(name, found[name], "pictures/s", found[copied], copied)
     whole = {
         "epoch": lambda: seconds(lambda: consume(stream(source, side, sizes, CROPS, sizes.batches))),
-        "steady": lambda: seconds(lambda: consume(itertools.islice(endless[CROPS], sizes.batches))),
+        "steady": lambda: steady(endless[CROPS]),
     }
     found = turns(whole, max(repeats, CLOSE))
     yield record(f"an epoch of {sizes.batches} batches, {title}", found["epoch"], "s", found["steady"], "steady state")
@@ -255,6 +261,7 @@ def stepping(ground: Ground, repeats: int) -> Iterator[dict]:
     """The fit of step 05 beside the bare step on a batch that stays; augmentations beside the same step."""
     for name in ground.sizes.networks:
         on = Trained(ground, name)
+        on.fit()  # what it compiles and reads for the first time
         found = turns({"fit": on.fit, "bare": on.bare}, max(repeats, CLOSE))
         yield record(f"fit, {on.title}", on.pictures / found["fit"], "pictures/s", on.pictures / found["bare"], "the bare step")
         yield from augmenting(ground, on, repeats)
