@@ -84,7 +84,7 @@ scores: setup  ## ask Kaggle for scores that came later, and write them into the
 leaderboard: setup  ## one's place among the public scores
 	@$(RUN) scripts/leaderboard.py $(WORDS)
 
-bench: setup  ## how fast 02 reads and joins, beside what bounds it: files=, rows=, repeats=
+bench: setup  ## how fast every stage is beside what bounds it; set=explore, memory or a prepared competition, repeats=
 	@$(RUN) scripts/bench.py $(WORDS)
 
 judge: setup  ## is the gate right, and are the intervals? measured on 110 short trainings: steps=, seeds=, gates=

@@ -1,15 +1,14 @@
-"""How fast step 02 is beside what bounds it, measured on pictures made for the purpose: each stage as a ratio to its limit in the same run.
+"""What `make bench` measures with: made pictures and competitions, turns that stages and their limits take, memory, and records.
 
-The pictures are parts of scikit-learn's two sample photos, each with a place and colours of its own, 64 to 96 px, half of them JPEG and
-half PNG. A million rows name hard links to 500 of them. All lies below one temporary folder and is read from the system's cache.
+Pictures are parts of scikit-learn's two sample photos, each with a place and colours of its own. Many rows name hard links to few of
+them. All lies below one temporary folder and is read from the system's cache.
 """
 
 import contextlib
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,37 +18,42 @@ import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from PIL import Image
 
 from clf import config, images, paths
 
 CLASSES, TEST_SHARE = 10, 0.2
 SIDES, SCALES = (64, 97), (1, 0.5, 0.25)  # px from and to, of the photos
 DIFFERENT = 500  # files that the rows' links share: on ext4 each may have 65,000 names
-LEAST = 2 * images.THUMBNAIL  # px that `images.inspect` asks for
-MOST_SECONDS, MOST_MEMORY = 60, 2  # of 02 besides `inspect`, s; of 02 on the rows, GiB
 QUICK = {".jpg": [cv2.IMWRITE_JPEG_QUALITY, 90], ".png": [cv2.IMWRITE_PNG_COMPRESSION, 1]}  # a tenth larger than by default
 COMPETITION = "bench"
+MIB = 2**20
 
 
 # -- what is measured on -----------------------------------------------------------------------------------------------------------
 
 
-def draw(photos: Sequence[np.ndarray], generator: np.random.Generator) -> np.ndarray:
-    """uint8 [H,W,3]: a part of a photo, perhaps mirrored, its colours shifted."""
+def sample_photos() -> list[np.ndarray]:
+    """uint8 [H,W,3], two of them at each of SCALES."""
+    from sklearn.datasets import load_sample_images
+
+    photos = load_sample_images().images
+    return [cv2.resize(photo, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) for photo in photos for scale in SCALES]
+
+
+def draw(photos: Sequence[np.ndarray], generator: np.random.Generator, size: tuple[int, int] | None = None) -> np.ndarray:
+    """uint8 [H,W,3]: a part of a photo, perhaps mirrored, its colours shifted; of that size, else of one within SIDES."""
     photo = photos[generator.integers(len(photos))]
     height, width, mirrored, *shift = generator.integers((*SIDES[:1] * 2, 0, 0, 0, 0), (*SIDES[1:] * 2, 2, 60, 60, 60)).tolist()
+    height, width = size or (height, width)
     top, left = generator.integers(0, (photo.shape[0] - height, photo.shape[1] - width)).tolist()
     picture = cv2.add(photo[top : top + height, left : left + width], (*shift, 0))
     return picture[:, ::-1] if mirrored else picture
 
 
-def write_pictures(raw: Path, files: int) -> list[str]:
-    """Names below `raw/`: the first are for test, the others for training; every other one is a PNG."""
-    from sklearn.datasets import load_sample_images
-
-    photos = [cv2.resize(photo, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) for photo in load_sample_images().images for scale in SCALES]
-    names = [f"{part}/{number:08x}{[*QUICK][number % 2]}" for number, part in enumerate(parts(files))]
+def write_pictures(raw: Path, files: int, suffixes: Sequence[str] = tuple(QUICK)) -> list[str]:
+    """Names below `raw/`: the first are for test, the others for training; of the kinds in turn."""
+    photos = sample_photos()
+    names = [f"{part}/{number:08x}{suffixes[number % len(suffixes)]}" for number, part in enumerate(parts(files))]
 
     def write(batch: list[int]) -> None:
         generator = np.random.default_rng(batch[0])
@@ -62,11 +66,11 @@ def write_pictures(raw: Path, files: int) -> list[str]:
     return names
 
 
-def write_links(raw: Path, rows: int) -> list[str]:
+def write_links(raw: Path, rows: int, *suffixes: str) -> list[str]:
     """The same, `rows` names of few files."""
     for part in ("train", "test"):
         (raw / "sources" / part).mkdir(parents=True)
-    sources = write_pictures(raw / "sources", min(rows, DIFFERENT))
+    sources = write_pictures(raw / "sources", min(rows, DIFFERENT), suffixes or tuple(QUICK))
     names = [f"{part}/{number:08x}{Path(sources[number % len(sources)]).suffix}" for number, part in enumerate(parts(rows))]
     for number, name in enumerate(config.progress(names, desc="linking pictures", unit=" pictures")):
         os.link(raw / "sources" / sources[number % len(sources)], raw / name)
@@ -104,7 +108,7 @@ def competition(place: paths.Place, write: Callable[[Path, int], list[str]], cou
     return names
 
 
-# -- what is measured --------------------------------------------------------------------------------------------------------------
+# -- how it is measured ------------------------------------------------------------------------------------------------------------
 
 
 def in_threads(work: Callable[[list], None], items: list) -> None:
@@ -115,55 +119,84 @@ def in_threads(work: Callable[[list], None], items: list) -> None:
             pass
 
 
-def decode_with_pillow(raw: Path, names: list[str]) -> None:
-    for name in names:
-        with Image.open(raw / name) as image:
-            image.draft(None, (LEAST, LEAST))
-            image.load()
-
-
-def decode_with_opencv(raw: Path, names: list[str]) -> None:
-    """At half size: no picture of SIDES is then below LEAST."""
-    for name in names:
-        cv2.imread(str(raw / name), cv2.IMREAD_REDUCED_COLOR_2)
-
-
-def decode_quickly(raw: Path, names: list[str]) -> None:
-    """The quickest decoders known, with nothing around them."""
-    from imagecodecs import png_decode
-    from simplejpeg import decode_jpeg
-
-    folder = str(raw)
-    for name in names:
-        with open(f"{folder}/{name}", "rb", buffering=0) as file:
-            content = file.read()
-        if content.startswith(b"\x89PNG"):
-            png_decode(content)
-        else:
-            decode_jpeg(content, min_height=LEAST, min_width=LEAST)
-
-
-DECODERS = {"Pillow, draft and load": decode_with_pillow, "OpenCV, reduced": decode_with_opencv, "simplejpeg and imagecodecs": decode_quickly}
-
-
 def seconds(work: Callable[[], object]) -> float:
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
 
 
-def explore(place: paths.Place) -> tuple[float, float]:
-    """Runs 02 from the beginning in a process of its own: seconds, and the most memory it had, GiB."""
-    for path in (*place.derived(), place.problem):
-        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-    command = [sys.executable, str(paths.CHECKOUT / "scripts" / "02_explore.py"), f"competition={place.competition}"]
-    started = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"02 ended with {process.returncode}")
-    return time.perf_counter() - started, used.ru_maxrss / (2**30 if sys.platform == "darwin" else 2**20)
+def turns(ways: dict[str, Callable[[], float]], repeats: int) -> dict[str, np.ndarray]:
+    """What each way returns, [repeats]: all of them one after the other, again and again, every other time in the opposite order, so that
+    the machine's other work, which comes and goes, meets all alike."""
+    found = {name: np.zeros(repeats) for name in ways}
+    for repeat in range(repeats):
+        for name in list(ways)[:: -1 if repeat % 2 else 1]:
+            found[name][repeat] = ways[name]()
+    return found
+
+
+def rates(ways: dict[str, Callable[[], object]], count: int, repeats: int) -> dict[str, np.ndarray]:
+    """`turns` of ways that each do `count` things: things per second. Each is tried once before."""
+    for work in ways.values():
+        work()
+    return turns({name: lambda work=work: count / seconds(work) for name, work in ways.items()}, repeats)
+
+
+def record(stage: str, values: ArrayLike, unit: str, limits: ArrayLike | None = None, limit_name: str = "") -> dict:
+    """Medians over the repeats; the spread is the least and greatest ratio, or value where nothing limits it."""
+    limited = limits is not None
+    ratios = np.array(values) / np.array(limits) if limited else np.array(values)
+    return {
+        "stage": stage,
+        "unit": unit,
+        "rate": float(np.median(values)),
+        "limit": float(np.median(limits)) if limited else None,
+        "ratio": float(np.median(ratios)) if limited else None,
+        "spread": [float(ratios.min()), float(ratios.max())],
+        **({"limit_name": limit_name} if limit_name else {}),
+    }
+
+
+@contextlib.contextmanager
+def peak(process: Callable[[], list[int]] = lambda: [os.getpid()], every: float = 0.05):
+    """A list whose first entry is, at the block's end, the most MiB that the processes together had for themselves (RssAnon: without files
+    that are mapped); empty where the system does not say."""
+    found, done = [], threading.Event()
+
+    def look() -> None:
+        while not done.wait(every):
+            used = [anonymous(number) for number in process()]
+            if None not in used:
+                found[:] = [max([*found, sum(used)])]
+
+    watcher = threading.Thread(target=look, daemon=True)
+    watcher.start()
+    try:
+        yield found
+    finally:
+        done.set()
+        watcher.join()
+
+
+def anonymous(process: int) -> float | None:
+    """MiB of memory that are not pages of files; None outside Linux. 0 of a process that is gone."""
+    if not Path("/proc/self/status").exists():
+        return None
+    try:
+        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return sum(int(line.split()[1]) / 1024 for line in lines if line.startswith("RssAnon"))
+
+
+def family(process: int) -> list[int]:
+    """The process and all that descend from it."""
+    found = [process]
+    for number in found:
+        for listed in Path(f"/proc/{number}/task").glob("*/children"):
+            with contextlib.suppress(OSError):
+                found += map(int, listed.read_text().split())
+    return found
 
 
 @contextlib.contextmanager
@@ -177,43 +210,3 @@ def made(write: Callable[[Path, int], list[str]], count: int):
             yield place, competition(place, write, count)
         finally:
             os.environ.pop("CLF_WORK") if before is None else os.environ.update(CLF_WORK=before)
-
-
-def record(stage: str, values: ArrayLike, unit: str, limits: ArrayLike) -> dict:
-    """Medians over the repeats; the spread is the least and greatest ratio."""
-    ratios = np.array(values) / np.array(limits)
-    middle = {"rate": np.median(values), "limit": np.median(limits), "ratio": np.median(ratios)}
-    return {
-        "stage": stage,
-        "unit": unit,
-        **{name: float(value) for name, value in middle.items()},
-        "spread": [float(ratios.min()), float(ratios.max())],
-    }
-
-
-def measure_pictures(files: int, repeats: int) -> list[dict]:
-    """Decoding alone, `images.inspect`, and all else that 02 does. The ways to decode take turns."""
-    used = {name: np.zeros(repeats) for name in ("inspect", *DECODERS)}
-    rest = np.zeros(repeats)
-    with made(write_pictures, files) as (place, names):
-        raw = place.raw
-        ways = {name: lambda decode=decode: in_threads(lambda batch: decode(raw, batch), names) for name, decode in DECODERS.items()}
-        ways["inspect"] = lambda: images.inspect(raw, names)
-        for repeat in range(repeats):
-            for name, work in ways.items():
-                used[name][repeat] = seconds(work)
-            rest[repeat] = explore(place)[0] - used["inspect"][repeat]
-    rates = {name: files / taken for name, taken in used.items()}
-    found = [record(f"inspect / {name}", rates["inspect"], "pictures/s", rates[name]) for name in DECODERS]
-    return [*found, record(f"02 without inspect, {files:,} pictures", rest, "s", [MOST_SECONDS] * repeats)]
-
-
-def measure_rows(rows: int) -> list[dict]:
-    """Once, as it takes minutes."""
-    with made(write_links, rows) as (place, _):
-        return [record(f"02's memory, {rows:,} rows", [explore(place)[1]], "GiB", [MOST_MEMORY])]
-
-
-def measure(files: int, rows: int, repeats: int) -> list[dict]:
-    """Records `stage, unit, rate, limit, ratio, spread`."""
-    return measure_pictures(files, repeats) + measure_rows(rows)

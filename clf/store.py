@@ -4,6 +4,7 @@
 row beside it says which rows are written.
 """
 
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,20 +33,26 @@ def pack(
     written = memory_map(packed.written, (len(names),), np.bool_)
     todo = np.flatnonzero(~written)
     at_least = side if fit == "squash" else side + 1
-    bar = config.progress(total=len(names), initial=len(names) - len(todo), desc="packing", unit="picture")
 
     def change(picture: np.ndarray) -> np.ndarray:
         return as_channels(images.fit(picture, side, fit), channels)
 
-    for position, picture in images.stream(raw, [names[row] for row in todo], at_least, window, change):
-        row = todo[position]
-        if isinstance(picture, images.Unreadable):
-            raise Mistake(f"{names[row]} could be read by 02 and now cannot: {picture}. Run `make explore` again.")
-        pictures[row] = picture
-        written[row] = True
-        bar.update()
-    bar.close()
-    pictures.flush()
+    bar = config.progress(total=len(names), initial=len(names) - len(todo), desc="packing", unit="picture")
+    with open(packed.pictures, "r+b", buffering=0) as file, bar:
+
+        def keep(position: int, picture: np.ndarray) -> None:
+            # Not through the memory map: its page faults take longer, and on a full disk they end the process.
+            content, place = memoryview(np.ascontiguousarray(picture)).cast("B"), pictures.offset + int(todo[position]) * picture.nbytes
+            while content:
+                count = os.pwrite(file.fileno(), content, place)
+                content, place = content[count:], place + count
+
+        for position, failure in images.stream(raw, [names[row] for row in todo], at_least, window, change, keep):
+            row = todo[position]
+            if failure:
+                raise Mistake(f"{names[row]} could be read by 02 and now cannot: {failure}. Run `make explore` again.")
+            written[row] = True
+            bar.update()
     paths.write_json(packed.record, {"made_from": made_from, "shape": list(pictures.shape), "fit": fit})
     return f"store: packed {len(todo)} pictures into {side} px, {pictures.nbytes / 2**20:.0f} MiB ({reason})"
 

@@ -40,7 +40,7 @@ LAYERS = {
     2: {"networks"},
     3: {"data", "augment", "models", "learn", "optim", "losses"},
     4: {"train"},
-    5: {"checks", "search", "inference", "bench", "splitcheck", "judge"},
+    5: {"checks", "search", "inference", "bench", "bench_explore", "bench_stages", "bench_runs", "splitcheck", "judge"},
 }
 LAYER_OF = {module: layer for layer, modules in LAYERS.items() for module in modules}
 
@@ -90,7 +90,7 @@ def test_numbered_scripts_do_not_import_each_other():
 
 
 def test_only_these_modules_import_kaggle_keras_cv_and_mlxtend():
-    where = {"kaggle": {"kaggle"}, "kagglesdk": {"kaggle"}, "keras_cv": {"networks", "augment"}, "mlxtend": {"embedded"}}
+    where = {"kaggle": {"kaggle"}, "kagglesdk": {"kaggle"}, "keras_cv": {"networks", "augment", "bench_stages"}, "mlxtend": {"embedded"}}
     for library, allowed in where.items():
         users = {path.stem for path in SOURCES + SCRIPTS if any(name.split(".")[0] == library for name in imports(path))}
         assert users <= allowed, f"{library} is imported by {users}"
