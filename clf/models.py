@@ -80,7 +80,7 @@ XCEPTION = "xception_weights_tf_dim_ordering_tf_kernels_notop.h5"
 MOBILENET_V2 = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
 
 MODELS: dict[str, Entry] = {
-    "airbench": Entry(networks.airbench, "muon", 0.05, 32),
+    "airbench": Entry(networks.airbench, "muon", 0.1, 32),
     "resnet10": Entry(networks.resnet10, "muon", 0.05, 64),
     "resnet18": Entry(networks.resnet18, "sgd", 0.1, 32),
     "resnet18_v2": Entry(resnet18_v2, "sgd", 0.1, 128),

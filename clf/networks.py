@@ -161,15 +161,15 @@ def resnet18(inputs, width: float = 1.0, drop_path: float = 0.0):
 
 def airbench(inputs, width: float = 1.0):
     """The network of airbench (Jordan 2024, github.com/KellerJordan/cifar10-airbench) for pictures of about 32 px: a frozen 2x2 stem that
-    whitens (see `models.whiten`), three groups of convolution, 2x2 maximum, convolution; the maximum of each map, over nine.
+    whitens (see `models.whiten`), three groups of convolution, 2x2 maximum, convolution; the maximum of each map, over three.
 
-    ReLU stands for GELU, faster in bfloat16.
+    Two differences: ReLU stands for GELU, faster in bfloat16, and there it is over nine, with a rate of its own for the head.
     """
     x = _relu(_whitening(inputs))
     for count in _channels(width, 64, 128, 256):
         x = _relu(_norm(layers.MaxPooling2D()(_through(x, count))))
         x = _relu(_norm(_through(x, count)))
-    return layers.Rescaling(1 / 9)(layers.GlobalMaxPooling2D()(x))
+    return layers.Rescaling(1 / 3)(layers.GlobalMaxPooling2D()(x))
 
 
 def _whitening(x, size: int = 2):

@@ -469,3 +469,22 @@ def test_precision_is_asked_for_or_measured(monkeypatch):
         assert models.choose_precision("auto") == (policy, f"a convolution in bfloat16 measured {ratio:.2f} times as fast as in float32")
     monkeypatch.setattr(models, "_has_bfloat16", lambda: False)
     assert models.choose_precision("auto") == ("float32", "neither GPU nor a processor with bfloat16")
+
+
+def test_a_whitening_stem_makes_patches_uncorrelated_and_is_never_trained():
+    model = models.build("airbench", 16, 3, 4, 0.25)
+    generator = np.random.default_rng(0)
+    grey = generator.integers(0, 256, (200, 16, 16, 1))
+    pictures = np.clip(grey + generator.normal(0, 20, (200, 16, 16, 3)), 0, 255).astype(np.uint8)
+    models.whiten(model, pictures)
+    stem = model.get_layer(networks.WHITENING)
+    assert not any(variable is stem.kernel for variable in model.trainable_variables)
+    seen = stem(model.get_layer(networks.FRONT)(pictures.astype(np.float32))).numpy().reshape(-1, 24)
+    np.testing.assert_allclose(seen[:, 12:], -seen[:, :12], atol=1e-5)
+    second = seen[:, :12].T.astype(np.float64) @ seen[:, :12] / len(seen)
+    np.testing.assert_allclose(second, np.eye(12), atol=0.05)  # the floor takes a little of the smallest
+    other = models.build("resnet10", 16, 3, 4, 0.25)
+    before = other.get_weights()
+    models.whiten(other, pictures)
+    for one, two in zip(before, other.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
