@@ -228,14 +228,18 @@ def fit(
 class Pace:
     """Keeps a training within `Plan.seconds`: the number of steps that its first seconds promised is revised by how fast it goes.
 
-    `spent` are the seconds that were used before this process.
+    `spent` are the seconds that were used before this process, `every` the steps from one validation to the next.
     """
 
-    def __init__(self, learner: Learner, done: int, spent: float):
-        self.learner, self.began = learner, time.monotonic() - spent
+    def __init__(self, learner: Learner, done: int, spent: float, every: int):
+        self.learner, self.every, self.began = learner, every, time.monotonic() - spent
         self.interval = max(0.1, learner.plan.seconds / REVISIONS)
         self.marks = [(time.monotonic(), done)]
-        self.validating = 0.0  # seconds of the last validation; there is another behind the last step
+        self.validating = 0.0  # seconds of the last validation
+
+    def validated(self, seconds: float) -> None:
+        """That long no step was taken."""
+        self.validating, self.marks = seconds, [(when + seconds, done) for when, done in self.marks]
 
     def spent(self) -> float:
         return time.monotonic() - self.began
@@ -247,7 +251,8 @@ class Pace:
         """Bends the learner's schedule where the number of steps changes, and returns how (see `Learner.bend`)."""
         self.marks = [*self.marks[-RECENT:], (time.monotonic(), done)]
         (first, before), (now, _) = self.marks[0], self.marks[-1]
-        left = self.learner.plan.seconds - self.spent() - self.validating
+        validations = -(-(self.learner.plan.steps - done) // self.every)  # that are still to come, the one behind the last step too
+        left = self.learner.plan.seconds - self.spent() - validations * self.validating
         steps = done + max(1, round(left * (done - before) / (now - first)))
         if steps == self.learner.plan.steps:
             return None
@@ -265,7 +270,7 @@ def advance(
     stream = iter(learner.strategy.experimental_distribute_dataset(batches(totals["done"])))
     bar = config.progress(total=learner.plan.steps, initial=totals["done"], desc=f"training {fold.folder.name}", unit="step")
     losses, began = [], time.monotonic()
-    saved, pace = began, Pace(learner, totals["done"], totals["spent"])
+    saved, pace = began, Pace(learner, totals["done"], totals["spent"], every * per_epoch)
 
     def count() -> None:
         """Adds what was done since the last call to the totals."""
@@ -297,7 +302,7 @@ def advance(
                 if last or epoch % every == 0:
                     asked = time.monotonic()
                     line |= validate()
-                    pace.validating = time.monotonic() - asked
+                    pace.validated(time.monotonic() - asked)
                 line |= {"learning_rate": float(learner.optimizer.learning_rate)} | device_memory()
                 left = (learner.plan.steps - number) * totals["seconds"] / totals["steps"]
                 totals |= FRESH | {"history": [*totals["history"], line]}

@@ -137,13 +137,13 @@ def _settings(name: str, **given: float) -> dict[str, float]:
     return chosen
 
 
-def whiten(model: keras.Model, pictures: np.ndarray) -> None:
-    """Sets the stem of a network that has a whitening one by pictures [N,S,S,C] 0..255: its filters are the eigenvectors of their patches,
+def whiten(model: keras.Model, pictures: Callable[[], np.ndarray]) -> None:
+    """Sets the stem of a network that has a whitening one by `pictures()` [N,S,S,C] 0..255: its filters are the eigenvectors of their patches,
     scaled to unit variance, and their negatives (Page 2019, myrtle.ai's "How to train your ResNet 8"). No-op for other networks."""
     stem = next((layer for layer in model.layers if layer.name == networks.WHITENING), None)
     if stem is None:
         return
-    pixels = model.get_layer(networks.FRONT)(pictures.astype(np.float32)).numpy()
+    pixels = model.get_layer(networks.FRONT)(pictures().astype(np.float32)).numpy()
     size, _, channels, _ = stem.kernel.shape
     patches = np.lib.stride_tricks.sliding_window_view(pixels, (size, size), axis=(1, 2)).reshape(-1, channels * size * size)
     values, vectors = np.linalg.eigh(patches.T.astype(np.float64) @ patches / len(patches))

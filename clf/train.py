@@ -128,7 +128,7 @@ def make_learner(settled: Config, source: Material, plan: learn.Plan, say: Calla
     with strategy.scope():
         outputs = losses.outputs(question.kind, len(question.classes))
         model = models.build(settled.model, plan.side, source.pictures.shape[3], outputs, settled.width, settled.dropout, settled.drop_path)
-        models.whiten(model, some_pictures(source, plan.side))
+        models.whiten(model, functools.partial(some_pictures, source, plan.side))
         if settled.weights:
             say(models.start_from(model, settled.weights, paths.imagenet()))
         groups = models.groups(model)

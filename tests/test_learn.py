@@ -272,7 +272,7 @@ def test_a_number_of_steps_that_was_wrong_is_mended_by_the_clock(pictures, tmp_p
 
     learner.step = slow
     began = time.monotonic()
-    learn.fit(learner, stream_of(*pictures, 10**6), paths.Fold(tmp_path / "fold0"), dict, quiet)
+    learn.fit(learner, stream_of(*pictures, 10**6), paths.Fold(tmp_path / "fold0"), lambda: time.sleep(0.1) or {}, quiet)
     assert 2.0 < time.monotonic() - began < 12.0  # not exact: machines that run tests are busy
     assert fewest <= learner.plan.steps == len(rates) <= most
     assert rates[-1] < 0.1 * max(rates)  # the schedule came to its end
