@@ -92,11 +92,15 @@ def mirror(target: np.ndarray, code: int | None) -> None:
         cv2.flip(target, code, target)
 
 
+def by_area(before: int, after: int) -> bool:
+    """Bilinear is several times quicker than averaging areas, but aliases where a picture shrinks a lot."""
+    return before > 1.5 * after
+
+
 def resize(source: np.ndarray, target: np.ndarray) -> None:
-    """[H,W,C] → the side of `target` [S,S,C], of any number of channels. Bilinear, which is several times quicker than averaging areas
-    but aliases where it shrinks a lot: there by area."""
+    """[H,W,C] → the side of `target` [S,S,C], of any number of channels."""
     side, channels = target.shape[1], target.shape[2]
-    how = cv2.INTER_AREA if min(source.shape[:2]) > 1.5 * side else cv2.INTER_LINEAR
+    how = cv2.INTER_AREA if by_area(min(source.shape[:2]), side) else cv2.INTER_LINEAR
     if channels <= 4:
         cv2.resize(source, (side, side), target, interpolation=how)
         return

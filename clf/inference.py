@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from clf import config, containers, data, images, learn, losses, models, paths, problem, runs, store, tables, targets, train
+from clf import batch, config, containers, data, images, learn, losses, models, paths, problem, runs, store, tables, targets, train
 from clf.config import Config, Mistake
 from clf.problem import Problem
 
@@ -190,9 +190,9 @@ def label(question: Problem, values: np.ndarray) -> str:
 
 def _padded(predict: Callable, pictures: np.ndarray, size: int, side: int) -> np.ndarray:
     """Predictions float64 [n,K], made in a batch of `size`: another size would be compiled anew."""
-    batch = np.zeros((size, side, side, pictures.shape[3]), np.uint8)
-    batch[: len(pictures)] = data.resize(pictures, side)
-    return predict(batch)[: len(pictures)]
+    padded = np.zeros((size, side, side, pictures.shape[3]), np.uint8)
+    padded[: len(pictures)] = data.resize(pictures, side)
+    return predict(padded)[: len(pictures)]
 
 
 # -- the export --------------------------------------------------------------------------------------------------------------------------
@@ -262,6 +262,7 @@ def describe(trained: Trained) -> dict:
     colours = {1: "grey", 3: "RGB"}.get(trained.channels, f"{trained.channels} channels")
     if trained.question.window:
         colours += f" of more than 8 bits, each from {' and '.join(trained.question.window)} to 0 and 255"
+    resizing = "by area" if batch.by_area(trained.stored_side, trained.side) else "bilinearly"
     return {
         "competition": trained.question.competition,
         "run": trained.run.name,
@@ -271,7 +272,7 @@ def describe(trained: Trained) -> dict:
         "fit": trained.fit,
         "stored_side": trained.stored_side,
         "input": f"pictures uint8 or float32 [B,{trained.side},{trained.side},{trained.channels}], {colours}, 0..255, upright: rectangles by "
-        f"fit={trained.fit} to {trained.stored_side} px, then by area to {trained.side} px",
+        f"fit={trained.fit} to {trained.stored_side} px, then {resizing} to {trained.side} px",
         "output": f"{OUTPUTS.get(trained.question.kind, 'probabilities')} float32 [B,{len(trained.question.classes)}], in the order of classes",
         "use": "keras.models.load_model(file).predict(pictures); tf.saved_model.load(folder).serve(pictures), or .serve_uint8(pictures)",
         "folds": [fold.key for fold in folds(trained.run)],
