@@ -138,8 +138,9 @@ def _settings(name: str, **given: float) -> dict[str, float]:
 
 
 def whiten(model: keras.Model, pictures: Callable[[], np.ndarray]) -> None:
-    """Sets the stem of a network that has a whitening one by `pictures()` [N,S,S,C] 0..255: its filters are the eigenvectors of their patches,
-    scaled to unit variance, and their negatives (Page 2019, myrtle.ai's "How to train your ResNet 8"). No-op for other networks."""
+    """Sets the stem of a network that has a whitening one by `pictures()` [N,S,S,C] 0..255: its filters are the eigenvectors of their patches
+    with the largest variances, scaled to unit variance, and their negatives (Page 2019, myrtle.ai's "How to train your ResNet 8"); where
+    there are fewer, they repeat. No-op for other networks."""
     stem = next((layer for layer in model.layers if layer.name == networks.WHITENING), None)
     if stem is None:
         return
@@ -147,7 +148,8 @@ def whiten(model: keras.Model, pictures: Callable[[], np.ndarray]) -> None:
     size, _, channels, _ = stem.kernel.shape
     patches = np.lib.stride_tricks.sliding_window_view(pixels, (size, size), axis=(1, 2)).reshape(-1, channels * size * size)
     values, vectors = np.linalg.eigh(patches.T.astype(np.float64) @ patches / len(patches))
-    filters = (vectors / np.sqrt(values + WHITENING_FLOOR)).reshape(channels, size, size, -1).transpose(1, 2, 0, 3)
+    chosen = len(values) - 1 - np.arange(networks.WHITENING_VECTORS) % len(values)  # eigh sorts upwards
+    filters = (vectors / np.sqrt(values + WHITENING_FLOOR))[:, chosen].reshape(channels, size, size, -1).transpose(1, 2, 0, 3)
     stem.kernel.assign(np.concatenate([filters, -filters], axis=3))
 
 

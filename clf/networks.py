@@ -13,6 +13,7 @@ from keras import layers
 FRONT = "normalise"  # the layer that scales the pictures
 # Short runs: the usual momenta of 0.99 and 0.999 would still remember the first weights.
 MOMENTUM = 0.9
+WHITENING_VECTORS = 12  # all that patches of 2 x 2 px of three channels have
 WHITENING = "whitening"  # the layer that `models.whiten` sets
 
 
@@ -173,8 +174,9 @@ def airbench(inputs, width: float = 1.0):
 
 
 def _whitening(x, size: int = 2):
-    """A frozen convolution without padding; random until `models.whiten` sets it."""
-    return layers.Conv2D(2 * size * size * x.shape[-1], size, use_bias=False, trainable=False, name=WHITENING)(x)
+    """A frozen convolution without padding; random until `models.whiten` sets it. As many filters for any number of channels, so that what
+    follows is a start for pictures of others."""
+    return layers.Conv2D(2 * WHITENING_VECTORS, size, use_bias=False, trainable=False, name=WHITENING)(x)
 
 
 def _through(x, count: int):
