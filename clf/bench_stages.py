@@ -32,7 +32,7 @@ from clf.problem import Problem
 CLOSE = 5  # repeats at least where a ratio is near its goal
 READY = 8  # batches that a stream may have made while nobody asked
 CORES = os.cpu_count() or 1
-CROPS = "flip+cut" if "cut" in augment.OPERATIONS else "light"  # flip and crop
+CROPS = "flip+cut"
 
 
 @dataclass(frozen=True)
