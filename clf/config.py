@@ -71,8 +71,8 @@ class TrainingWords(Words):
 class Config:
     """How we train: every field is part of a run's identity."""
 
-    model: str = word("auto", "network by name; auto: by the pictures' side, the budget, and whether there is a GPU")
-    width: float = word(1.0, "multiplies the channels of the networks that have it", 0.05, 16)
+    model: str = word("auto", "network by name; auto: by the pictures' side, and whether there is a GPU")
+    width: float = word(0.0, "multiplies the channels of the networks that have it; 0: 1, of airbench with minutes= what the time allows", 0, 16)
     dropout: float = word(0.0, "share of the pooled features that is dropped in training, before the head", 0, 0.95)
     drop_path: float = word(0.0, "stochastic depth: largest share of residual branches dropped, in the networks that have it", 0, 0.95)
     weights: str = word("", "first weights: imagenet, or the folder of a run (of any competition) or a .keras file; empty: random")
@@ -88,7 +88,9 @@ class Config:
     optimizer: str = word("auto", "by name; auto: the network's own")
     schedule: str = word("one_cycle", "of the learning rate, by name")
     learning_rate: float = word(0.0, "peak of the schedule for batches of 128 (scaled with the batch); 0: the network's own", 0)
-    weight_decay: float = word(0.0005, "decoupled decay of kernels (times the rate, per step); not of norms and biases", 0)
+    weight_decay: float = word(
+        -1.0, "decoupled decay of kernels per step, times the rate, not of norms and biases; below 0: the network's own", -1, 100
+    )
     clip: float = word(0.0, "largest norm of all gradients together; 0: no clipping", 0)
     loss: str = word("auto", "by name; auto: by the problem's kind")
     balance: str = word("none", "of rare classes: none, weights (in the loss), sampling (in the batches) or logits (adjusted in the loss)")

@@ -37,6 +37,7 @@ class Plan:
     parts: int = 1  # that a batch is computed in
     xla: bool = False
     frozen: int = 0  # first steps, that train the head alone
+    width: float = 1.0  # of the network
     seconds: float = 0.0  # that the steps and the curve's validations may take, where a budget decides the number of steps; else 0
 
 

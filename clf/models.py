@@ -52,6 +52,8 @@ class Entry:
     image_size: int  # side in px that it sees unless asked; never more than the store's
     scaling: tuple[Channels, Channels] = SCRATCH
     imagenet: Pretrained | None = None
+    weight_decay: float = 5e-4
+    by_budget: bool = False  # whether its width follows the budget unless asked (see `width`)
 
 
 def _preset(model: str, name: str, family: str) -> Pretrained:
@@ -80,7 +82,7 @@ XCEPTION = "xception_weights_tf_dim_ordering_tf_kernels_notop.h5"
 MOBILENET_V2 = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
 
 MODELS: dict[str, Entry] = {
-    "airbench": Entry(networks.airbench, "muon", 0.1, 32),
+    "airbench": Entry(networks.airbench, "muon", 0.1, 32, weight_decay=5e-3, by_budget=True),
     "resnet10": Entry(networks.resnet10, "muon", 0.05, 64),
     "resnet18": Entry(networks.resnet18, "sgd", 0.1, 32),
     "resnet18_v2": Entry(resnet18_v2, "sgd", 0.1, 128),
@@ -341,11 +343,34 @@ def _has_bfloat16() -> bool:
         return False
 
 
+def _bfloat16_speed() -> float:
+    """How many times as fast a 3x3 convolution 64 → 64 runs forward and backward in bfloat16."""
+    seconds = _convolution_seconds(tf.float32, tf.bfloat16)
+    return seconds[tf.float32] / seconds[tf.bfloat16]
+
+
+WORK = 3 * 2 * 16 * 32 * 32 * 9 * 64 * 64 / 1e12  # TFLOP of `_convolution_seconds`
+SMALLEST, LARGEST = 0.25, 2.0  # widths that a budget chooses
+
+
+def width_for(policy: str, seconds: float) -> float:
+    """The width of an `airbench` that learns most in `seconds` of steps, in quarters, for channels by the sixteen: by what a convolution in the
+    policy's type measures here.
+
+    Of widths 0.25 to 2 at equal numbers of operations on cifar-10, the best were 0.35 for 9 TFLOP, 0.5 for 60, 0.75 to 1 for 240 and 1 to 1.5
+    for 750. A network's steps reach some four fifths of the convolution's speed.
+    """
+    kind = tf.as_dtype(keras.DTypePolicy(policy).compute_dtype)
+    work = 0.8 * seconds * WORK / _convolution_seconds(kind)[kind]
+    return float(np.clip(round(4 * 0.35 * (work / 9) ** 0.28) / 4, SMALLEST, LARGEST))
+
+
 @functools.cache  # measured once in a process
-def _bfloat16_speed(repeats: int = 5) -> float:
-    """How many times as fast a 3x3 convolution 64 → 64 runs forward and backward in bfloat16: best of interleaved repeats."""
+def _convolution_seconds(*kinds: tf.DType, repeats: int = 5) -> dict[tf.DType, float]:
+    """Seconds that a 3x3 convolution 64 → 64 takes forward and backward: the best of interleaved repeats."""
+    _memory_grows()
     maps, kernel = tf.random.stateless_normal([16, 32, 32, 64], [0, 0]), tf.random.stateless_normal([3, 3, 64, 64], [0, 1])
-    best = {tf.float32: np.inf, tf.bfloat16: np.inf}
+    best = dict.fromkeys(kinds, np.inf)
     for _ in range(repeats):
         for kind in best:
             x, w = tf.cast(maps, kind), tf.cast(kernel, kind)
@@ -353,9 +378,9 @@ def _bfloat16_speed(repeats: int = 5) -> float:
             with tf.GradientTape() as tape:
                 tape.watch([x, w])
                 y = tf.nn.conv2d(x, w, 1, "SAME")
-            _ = [gradient.shape for gradient in tape.gradient(y, [x, w])]
+            _ = [float(gradient[(0,) * 4]) for gradient in tape.gradient(y, [x, w])]  # waits for a GPU
             best[kind] = min(best[kind], time.perf_counter() - began)
-    return best[tf.float32] / best[tf.bfloat16]
+    return best
 
 
 def set_precision(policy: str) -> None:
@@ -364,9 +389,13 @@ def set_precision(policy: str) -> None:
     keras.mixed_precision.set_dtype_policy(policy)
 
 
+def _memory_grows() -> None:
+    """TensorFlow takes a GPU's memory as it needs it. Before anything is computed: later it raises RuntimeError."""
+    for gpu in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(gpu, True)
+
+
 def strategy() -> tf.distribute.Strategy:
     """One device: the default strategy; several GPUs of this machine: MirroredStrategy."""
-    gpus = tf.config.list_physical_devices("GPU")
-    for gpu in gpus:
-        tf.config.experimental.set_memory_growth(gpu, True)
-    return tf.distribute.MirroredStrategy() if len(gpus) > 1 else tf.distribute.get_strategy()
+    _memory_grows()
+    return tf.distribute.MirroredStrategy() if gpu_count() > 1 else tf.distribute.get_strategy()

@@ -162,14 +162,16 @@ def resnet18(inputs, width: float = 1.0, drop_path: float = 0.0):
 
 def airbench(inputs, width: float = 1.0):
     """The network of airbench (Jordan 2024, github.com/KellerJordan/cifar10-airbench) for pictures of about 32 px: a frozen 2x2 stem that
-    whitens (see `models.whiten`), three groups of convolution, 2x2 maximum, convolution; the maximum of each map, over three.
+    whitens (see `models.whiten`), three groups of convolution, 2x2 maximum, convolution, in the second and third one convolution more with
+    what went into the group's last two added (as in airbench96); the maximum of each map, over three.
 
     Two differences: ReLU stands for GELU, faster in bfloat16, and there it is over nine, with a rate of its own for the head.
     """
     x = _relu(_whitening(inputs))
-    for count in _channels(width, 64, 128, 256):
+    for group, count in enumerate(_channels(width, 64, 128, 256)):
         x = _relu(_norm(layers.MaxPooling2D()(_through(x, count))))
-        x = _relu(_norm(_through(x, count)))
+        y = _relu(_norm(_through(x, count)))
+        x = layers.Add()([_relu(_norm(_through(y, count))), x]) if group else y
     return layers.Rescaling(1 / 3)(layers.GlobalMaxPooling2D()(x))
 
 

@@ -49,14 +49,15 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
     def __init__(self, peak: float, name: str, steps: int = 1, scale: float = 1.0, warmup: float | None = None, start: int = 0, begun: float = 0.0):
         self.peak, self.name, self.warmup = peak, name, warmup
         self.multiple = config.choose(SCHEDULES, name, "schedule")
-        self.steps, self.start, self.begun = (tf.Variable(value, trainable=False) for value in (steps, start, float(begun)))
+        # All float32, exact up to 16 million steps: whole numbers lie in the host's memory, where a step that XLA compiles for a GPU cannot read.
+        self.steps, self.start, self.begun = (tf.Variable(float(value), trainable=False) for value in (steps, start, begun))
         # A Keras variable: `build` hangs it on the optimizer, whose variables are what a checkpoint holds.
         self.scale = keras.Variable(scale, dtype="float32", trainable=False, name="scale")
 
     def bend(self, steps: int, start: int = 0, begun: float = 0.0) -> None:
         """From step `start` on, where the share `begun` of the schedule was over, the rest of it takes until step `steps`."""
         for variable, value in ((self.steps, steps), (self.start, start), (self.begun, begun)):
-            variable.assign(value)
+            variable.assign(float(value))
 
     def share(self, step) -> tf.Tensor:
         """float32 [] in 0..1, of the schedule that is over before step number `step` (from 0)."""
@@ -83,7 +84,7 @@ class Muon(keras.optimizers.Optimizer):
     convolution kernel to AdamW. `sgd_ratio` is the rate of the other variables over that of the kernels.
     """
 
-    def __init__(self, learning_rate, momentum=0.9, sgd_ratio=2.0, name="muon", **settings):
+    def __init__(self, learning_rate, momentum=0.8, sgd_ratio=2.0, name="muon", **settings):
         super().__init__(learning_rate=learning_rate, name=name, **settings)
         self.momentum, self.sgd_ratio = momentum, sgd_ratio
 

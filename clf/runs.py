@@ -18,9 +18,7 @@ from clf.problem import Problem
 
 EPOCHS = 20.0  # where neither epochs= nor minutes= is given and no run on folds has found how many
 SMALL = 64  # px: above this store side `model=auto` takes the larger network, where there is a GPU
-TINY = 32  # px: up to here it takes airbench, where the time suffices
-# Seconds of budget per training row from which airbench has caught up with resnet10, three times as fast, on two cores (cifar-10, 4 minutes).
-ENOUGH = 0.006
+TINY = 32  # px: up to here it takes airbench
 
 
 # -- identity ----------------------------------------------------------------------------------------------------------------------
@@ -40,7 +38,7 @@ def settle(place: paths.Place, wanted: Config) -> Config:
     side = store_side(place)
     settled = {}
     if wanted.model == "auto":
-        settled["model"] = network(place, wanted, side)
+        settled["model"] = network(side)
     if wanted.views == "auto":
         settled["views"] = "mirror" if question.flip_horizontal else "one"
     if wanted.label_smoothing < 0:
@@ -60,14 +58,11 @@ def settle(place: paths.Place, wanted: Config) -> Config:
     return done
 
 
-def network(place: paths.Place, wanted: Config, side: int) -> str:
-    """The name behind `model=auto`: by the store's side in px, the budget, and whether there is a GPU."""
+def network(side: int) -> str:
+    """The name behind `model=auto`: by the store's side in px, and whether there is a GPU."""
     if side > SMALL:
         return "resnet18_v2" if gpus() else "resnet10"
-    table = tables.read(place.folds)
-    parts = wanted.seeds * (len(folds.keys(table)) if wanted.fold == "all" else 1)
-    short = 0 < 60 * wanted.minutes < ENOUGH * parts * len(table) and not gpus()
-    return "airbench" if side <= TINY and not short else "resnet10"
+    return "airbench" if side <= TINY else "resnet10"
 
 
 def gpus() -> list[str]:

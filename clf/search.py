@@ -11,7 +11,7 @@ _STRONGER = {"none": "light", "light": "medium", "medium": "strong"}
 
 # name -> the settings that it changes
 CHANGES: dict[str, Callable[[Config], dict]] = {
-    "wider network": lambda base: {"width": round(base.width * 1.5, 3)},
+    "wider network": lambda base: {"width": round((base.width or 1) * 1.5, 3)},
     "stronger augmentation": lambda base: {"augment": _STRONGER.get(base.augment, base.augment)},
     "mixing": lambda base: {"mix": "cutmix" if base.mix == "none" else "none"},
 }

@@ -113,6 +113,7 @@ def make_plan(settled: Config, source: Material, rows: int, steps: int) -> learn
         parts=max(1, settled.accumulate),
         xla=settled.xla == "true",
         frozen=round(settled.freeze * steps) if settled.weights else 0,
+        width=settled.width or 1.0,
     )
 
 
@@ -127,7 +128,7 @@ def make_learner(settled: Config, source: Material, plan: learn.Plan, say: Calla
     averaged = settled.ema or settled.average
     with strategy.scope():
         outputs = losses.outputs(question.kind, len(question.classes))
-        model = models.build(settled.model, plan.side, source.pictures.shape[3], outputs, settled.width, settled.dropout, settled.drop_path)
+        model = models.build(settled.model, plan.side, source.pictures.shape[3], outputs, plan.width, settled.dropout, settled.drop_path)
         models.whiten(model, functools.partial(some_pictures, source, plan.side))
         if settled.weights:
             say(models.start_from(model, settled.weights, paths.imagenet()))
@@ -137,7 +138,7 @@ def make_learner(settled: Config, source: Material, plan: learn.Plan, say: Calla
             plan.optimizer,
             schedule,
             model.trainable_variables,
-            weight_decay=settled.weight_decay,
+            weight_decay=models.MODELS[settled.model].weight_decay if settled.weight_decay < 0 else settled.weight_decay,
             clip=settled.clip,
             rates=[settled.layer_decay**group for group in groups] if settled.weights else None,
             memory=tf.Variable(0.0, trainable=False) if averaged else None,
@@ -252,13 +253,26 @@ def fitting(settled: Config, source: Material, rows: np.ndarray, steps: int, say
 
     On one GPU with xla=auto the step that measures faster. Raises Mistake where not even parts of one picture fit.
     """
-    learner = _fitting(settled, source, rows, make_plan(settled, source, len(rows), steps), say)
+    try:
+        learner = _fitting(settled, source, rows, make_plan(settled, source, len(rows), steps), say)
+    except tf.errors.UnimplementedError as error:  # as the gradient of a maximum on a GPU, where steps have to be repeatable
+        if settled.xla != "true":
+            raise
+        raise Mistake(f"xla=true: the step of model={settled.model} does not compile ({_first_line(error)}) Take xla=auto or xla=false.") from None
     if settled.xla != "auto" or models.gpu_count() != 1:
         return learner
-    compiled = _fitting(settled, source, rows, dataclasses.replace(learner.plan, xla=True), lambda line: None)
+    try:
+        compiled = _fitting(settled, source, rows, dataclasses.replace(learner.plan, xla=True), lambda line: None)
+    except tf.errors.UnimplementedError as error:
+        say(f"xla: the step does not compile ({_first_line(error)})")
+        return learner
     each = [measure(one, batches(settled, source, one.plan, rows), 1.0)[0] for one in (learner, compiled)]
     say(f"xla: a step takes {1000 * each[1]:.1f} ms with it, {1000 * each[0]:.1f} ms without")
     return compiled if each[1] < each[0] else learner
+
+
+def _first_line(error: tf.errors.OpError) -> str:
+    return (error.message.splitlines() or [type(error).__name__])[0]
 
 
 def _fitting(settled: Config, source: Material, rows: np.ndarray, plan: learn.Plan, say: Callable) -> learn.Learner:
@@ -329,6 +343,17 @@ def rest_seconds(
     return sum(batches_of[:-1]) * per_batch + 1.0, points * batches_of[-1] * per_batch
 
 
+def width(settled: Config, precision: str, budget: Budget) -> float:
+    """Of the network that a budget trains: by its seconds and the machine's speed where the network's width follows them, else 1. With a
+    run's weights that of the run."""
+    if settled.weights:
+        given = Path(settled.weights).expanduser()
+        plans = sorted((given.parent if given.is_file() else given).rglob(paths.Fold(given).plan.name))
+        return paths.read_json(plans[0]).get("width", 1.0) if plans else 1.0
+    seconds = budget.step_seconds or (budget.finish_by or 0) - time.monotonic()
+    return models.width_for(precision, seconds) if models.MODELS[settled.model].by_budget and seconds > 0 else 1.0
+
+
 def share(end: float, number: int, of: int) -> float:
     """When (time.monotonic) part `number` of `of` has to be done, so that all are done at `end` and have had equal time from now on."""
     return time.monotonic() + (end - time.monotonic()) / (of - number)
@@ -384,6 +409,7 @@ def _fold(place: paths.Place, run: paths.Run, settled: Config, side: int, key: s
         plan = learn.Plan(**stored)
         learner = make_learner(settled, source, plan)
     else:
+        settled = dataclasses.replace(settled, width=settled.width or width(settled, precision, budget))
         learner = fitting(settled, source, rows, 1, print)
     predictor = make_predictor(settled, source, learner.model)
     if not stored:
@@ -392,7 +418,7 @@ def _fold(place: paths.Place, run: paths.Run, settled: Config, side: int, key: s
     learner.follow(plan)
     device = "GPU" if models.gpu_count() else "CPU"
     print(
-        f"{run.name} {out.folder.name}: {settled.model}, {learner.model.count_params():,} weights, {plan.side} px, "
+        f"{run.name} {out.folder.name}: {settled.model} of width {plan.width:g}, {learner.model.count_params():,} weights, {plan.side} px, "
         f"{len(rows)} training rows, {plan.steps / plan.steps_per_epoch:.1f} epochs, {device}, {precision} ({why})"
     )
     stream = batches(settled, source, plan, rows)

@@ -180,8 +180,8 @@ def test_muon_against_numpy():
         optimizer.apply([tf.constant(gradient) for gradient in step], weights)
         rate = 0.05 * min(number / 8 / 0.2, (1 - number / 8) / 0.8)
         for index, gradient in enumerate(step):
-            momenta[index] = 0.9 * momenta[index] + gradient
-            update = gradient + 0.9 * momenta[index]
+            momenta[index] = 0.8 * momenta[index] + gradient
+            update = gradient + 0.8 * momenta[index]
             if index < 5:
                 expected[index] -= rate * 0.1 * expected[index]
             expected[index] -= rate * (stretched(update) if index < 3 else 2 * update)

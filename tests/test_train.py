@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import json
 import shutil
+import time
 
 import keras
 import numpy as np
@@ -77,6 +78,65 @@ def learner_of(place, **changes) -> learn.Learner:
     wanted = settled(place, **changes)
     source = train.material(place, 32)
     return train.make_learner(wanted, source, train.make_plan(wanted, source, 72, 4))
+
+
+def test_a_step_that_xla_cannot_compile_goes_without(place, monkeypatch):
+    """On a GPU the gradient of a maximum cannot be compiled where steps have to be repeatable; its error is raised here in its place."""
+    whole = learn.Learner._replica_step
+
+    def without(learner, *batch):
+        if learner.plan.xla:
+            raise tf.errors.UnimplementedError(None, None, "GPU MaxPool gradient ops do not yet have a deterministic XLA implementation.")
+        return whole(learner, *batch)
+
+    monkeypatch.setattr(learn.Learner, "_replica_step", without)
+    monkeypatch.setattr(models, "gpu_count", lambda: 1)
+    source, said = train.material(place, 32), []
+    learner = train.fitting(settled(place), source, np.arange(72), 4, said.append)
+    assert not learner.plan.xla
+    assert [line.partition(" (")[0] for line in said] == ["xla: the step does not compile"]
+    assert np.isfinite(float(learner.take_step(1, next(iter(train.batches(settled(place), source, learner.plan, np.arange(72))(0, 1))))))
+    with pytest.raises(Mistake, match=r"xla=true: the step of model=resnet10 does not compile .* Take xla=auto or xla=false"):
+        train.fitting(settled(place, xla="true"), source, np.arange(72), 4, said.append)
+
+
+def test_a_schedule_holds_no_whole_numbers():
+    """TensorFlow keeps whole numbers in the host's memory, where a step that XLA compiled for a GPU cannot read them."""
+    schedule = optim.Schedule(0.1, "one_cycle", 10)
+    assert {variable.dtype for variable in (schedule.steps, schedule.start, schedule.begun)} == {tf.float32}
+
+
+def test_the_width_of_airbench_follows_the_budget_and_no_other_does(place):
+    def of(budget, **changes):
+        return train.width(settled(place, **{"model": "airbench", "width": 0.0, **changes}), "float32", budget)
+
+    short, long = (of(train.Budget(step_seconds=seconds)) for seconds in (0.01, 1e6))
+    assert (short, long) == (models.SMALLEST, models.LARGEST)
+    assert of(train.Budget(finish_by=time.monotonic() + 1e6)) == models.LARGEST
+    assert of(train.Budget()) == of(train.Budget(steps=5)) == 1
+    assert of(train.Budget(step_seconds=1e6), model="resnet10") == 1
+    assert of(train.Budget(step_seconds=1e6), weights="imagenet") == 1
+    run = trained(place, model="airbench", width=0.5)
+    for weights in (run.folder, run.fold("0").folder, run.fold("0").weights):
+        assert of(train.Budget(step_seconds=1e6), weights=str(weights)) == 0.5
+
+
+def test_a_plan_keeps_the_width_so_that_another_machine_continues_with_it(place):
+    wanted = settled(place, model="airbench", width=0.0)
+    source = train.material(place, 32)
+    plan = dataclasses.replace(train.make_plan(wanted, source, 72, 4), width=0.5)
+    stem, first = [layer for layer in train.make_learner(wanted, source, plan).model.layers if isinstance(layer, keras.layers.Conv2D)][:2]
+    assert (stem.filters, first.filters) == (24, 32)
+    assert train.make_plan(settled(place, width=0.25), source, 72, 4).width == 0.25
+
+
+def test_decay_is_the_networks_own_unless_asked(place, monkeypatch):
+    given = []
+    build = train.optim.build
+    monkeypatch.setattr(train.optim, "build", lambda *arguments, **named: given.append(named["weight_decay"]) or build(*arguments, **named))
+    for changes in ({"model": "airbench"}, {"model": "resnet10"}, {"model": "airbench", "weight_decay": 0.0}):
+        learner_of(place, **changes)
+    assert given == [models.MODELS["airbench"].weight_decay, models.MODELS["resnet10"].weight_decay, 0.0]
 
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16", "float32"])
