@@ -42,7 +42,7 @@ MARKS = re.compile(r"(<!-- judge -->\n).*(<!-- /judge -->)", re.DOTALL)
 
 def base(place: paths.Place, wanted: Config, steps: int, seeds: int) -> Config:
     """Every fold with each seed, about so many steps each."""
-    settled = runs.settle(place, dataclasses.replace(wanted, fold="all", seeds=seeds, minutes=0.0, epochs=1.0))
+    settled = runs.settle(place, dataclasses.replace(wanted, fold="all", seeds=seeds, minutes=0.0, epochs=1.0, width=wanted.width or 1.0))
     rows = len(folds.rows(tables.read(place.folds), "0")[0])
     return dataclasses.replace(settled, epochs=round(steps * train.batch_size(settled, rows) / rows, 3))
 

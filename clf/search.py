@@ -11,7 +11,7 @@ _STRONGER = {"none": "light", "light": "medium", "medium": "strong"}
 
 # name -> the settings that it changes
 CHANGES: dict[str, Callable[[Config], dict]] = {
-    "wider network": lambda base: {"width": round((base.width or 1) * 1.5, 3)},
+    "wider network": lambda base: {} if train.by_budget(base) else {"width": round((base.width or 1) * 1.5, 3)},
     "stronger augmentation": lambda base: {"augment": _STRONGER.get(base.augment, base.augment)},
     "mixing": lambda base: {"mix": "cutmix" if base.mix == "none" else "none"},
 }
@@ -63,7 +63,8 @@ def run_all(place: paths.Place, settled: Config) -> list[tuple[Trial, paths.Run]
             budget = train.Budget(finish_by=train.share(end, number, len(found) + 1))
         elif end:
             base = paths.read_json(tried[0][1].fold(tried[0][0].settled.fold).plan)
-            budget = train.Budget(step_seconds=base["seconds"]) if COST & trial.changed.keys() else train.Budget(steps=base["steps"])
+            limit = {"step_seconds": base["seconds"]} if COST & trial.changed.keys() else {"steps": base["steps"]}
+            budget = train.Budget(**limit, width=base["width"])
         tried.append((trial, run_trial(place, trial, budget)))
         if end and len(tried) == 1 and paths.read_json(tried[0][1].fold(trial.settled.fold).plan)["steps"] < train.FEWEST:
             break

@@ -246,6 +246,7 @@ class Budget:
     finish_by: float | None = None
     step_seconds: float | None = None
     steps: int | None = None
+    width: float = 0.0  # of the network, where another training has chosen it
 
 
 def fitting(settled: Config, source: Material, rows: np.ndarray, steps: int, say: Callable) -> learn.Learner:
@@ -351,7 +352,12 @@ def width(settled: Config, precision: str, budget: Budget) -> float:
         plans = sorted((given.parent if given.is_file() else given).rglob(paths.Fold(given).plan.name))
         return paths.read_json(plans[0]).get("width", 1.0) if plans else 1.0
     seconds = budget.step_seconds or (budget.finish_by or 0) - time.monotonic()
-    return models.width_for(precision, seconds) if models.MODELS[settled.model].by_budget and seconds > 0 else 1.0
+    return budget.width or (models.width_for(precision, seconds) if by_budget(settled) and seconds > 0 else 1.0)
+
+
+def by_budget(settled: Config) -> bool:
+    """Whether the network's width follows the budget."""
+    return bool(settled.minutes) and not settled.width and not settled.weights and models.MODELS[settled.model].by_budget
 
 
 def share(end: float, number: int, of: int) -> float:

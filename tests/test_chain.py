@@ -53,7 +53,7 @@ def test_make_all_uploads_and_reads_the_score_and_a_second_one_does_nothing(scri
     assert f"{grade:.5f}"[:6] in listed.stdout
     assert f"{run}.csv" in listed.stdout
     assert contents(place.raw) == raw
-    for text in ("passed   pictures and labels belong together", "wider network", "second seed"):
+    for text in ("passed   pictures and labels belong together", "stronger augmentation", "second seed"):
         assert text in first
     for step in ("download", "explore", "prepare", "sample", "train", "improve"):
         assert f"{step}: nothing to do" in second

@@ -34,12 +34,12 @@ def wide(place):  # noqa: F811
 
 
 def tried(where, rights: list[float]):
-    trials = search.trials(runs.settle(where, config.Config(minutes=5.0)))
+    trials = search.trials(runs.settle(where, config.Config(minutes=5.0, width=1.0)))
     return [(trial, stored_trial(where, trial, right, number)) for number, (trial, right) in enumerate(zip(trials, rights, strict=False))]
 
 
 def test_trials_share_the_budget_and_differ_in_one_thing_each(wide):
-    base, seed, *changes = [trial.settled for trial in search.trials(runs.settle(wide, config.Config(minutes=5.0)))]
+    base, seed, *changes = [trial.settled for trial in search.trials(runs.settle(wide, config.Config(minutes=5.0, width=1.0)))]
     assert len(changes) >= 3
     assert {each.minutes for each in (base, seed, *changes)} == {base.minutes}
     assert 4.3 < base.minutes * (2 + len(changes)) <= 5
@@ -48,6 +48,14 @@ def test_trials_share_the_budget_and_differ_in_one_thing_each(wide):
         assert sum(value != getattr(base, name) for name, value in dataclasses.asdict(each).items()) == 1
     by_epochs = search.trials(runs.settle(wide, config.Config(epochs=10.0)))
     assert {trial.settled.epochs for trial in by_epochs} == {2.0}
+
+
+def test_a_width_that_follows_the_budget_is_not_tried(wide):
+    def names(**words):
+        return {trial.name for trial in search.trials(runs.settle(wide, config.Config(model="airbench", **words)))}
+
+    assert names(minutes=5.0) == names(minutes=5.0, width=1.0) - {"wider network"} == names(epochs=10.0) - {"wider network"}
+    assert "wider network" in names(epochs=10.0)
 
 
 def test_worthless_changes_are_dropped(wide):
@@ -100,7 +108,7 @@ def test_the_best_run_is_one_that_trained_what_was_asked_where_there_is_one(wide
     runs_tried = tried(wide, [0.70, 0.90, 0.70, 0.70, 0.70])
     assert search.best_run(wide, "full", runs_tried[0][1]) == runs_tried[1][1].name
     full = stored_trial(
-        wide, dataclasses.replace(runs_tried[0][0], settled=runs.settle(wide, config.Config(fold="full", minutes=5.0))), 0.7, 0, "full"
+        wide, dataclasses.replace(runs_tried[0][0], settled=runs.settle(wide, config.Config(fold="full", minutes=5.0, width=1.0))), 0.7, 0, "full"
     )
     assert search.best_run(wide, "full", runs_tried[0][1]) == full.name
     assert search.best_run(wide, "0", runs_tried[0][1]) == runs_tried[1][1].name

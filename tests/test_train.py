@@ -108,13 +108,14 @@ def test_a_schedule_holds_no_whole_numbers():
 
 def test_the_width_of_airbench_follows_the_budget_and_no_other_does(place):
     def of(budget, **changes):
-        return train.width(settled(place, **{"model": "airbench", "width": 0.0, **changes}), "float32", budget)
+        return train.width(settled(place, **{"model": "airbench", "width": 0.0, "minutes": 5.0, **changes}), "float32", budget)
 
     short, long = (of(train.Budget(step_seconds=seconds)) for seconds in (0.01, 1e6))
     assert (short, long) == (models.SMALLEST, models.LARGEST)
     assert of(train.Budget(finish_by=time.monotonic() + 1e6)) == models.LARGEST
     assert of(train.Budget()) == of(train.Budget(steps=5)) == 1
-    assert of(train.Budget(step_seconds=1e6), model="resnet10") == 1
+    assert of(train.Budget(step_seconds=1e6), model="resnet10") == of(train.Budget(step_seconds=1e6), minutes=0.0) == 1
+    assert of(train.Budget(steps=5, width=0.5)) == of(train.Budget(step_seconds=1e6, width=0.5)) == 0.5  # as 06 gives its base's
     assert of(train.Budget(step_seconds=1e6), weights="imagenet") == 1
     run = trained(place, model="airbench", width=0.5)
     for weights in (run.folder, run.fold("0").folder, run.fold("0").weights):
