@@ -347,7 +347,7 @@ def rest_seconds(
 def width(settled: Config, precision: str, budget: Budget) -> float:
     """Of the network that a budget trains: by its seconds and the machine's speed where the network's width follows them, else 1. With a
     run's weights that of the run."""
-    if settled.weights:
+    if settled.weights and models.MODELS[settled.model].by_budget:
         given = Path(settled.weights).expanduser()
         plans = sorted((given.parent if given.is_file() else given).rglob(paths.Fold(given).plan.name))
         return paths.read_json(plans[0]).get("width", 1.0) if plans else 1.0
