@@ -13,6 +13,8 @@ RUN := $(VENV)/bin/python
 endif
 
 # What was typed behind the verb, as scripts read it. Make exports its words as well; the scripts read the arguments only.
+# With several verbs each takes the words that it reads, for which it has to know the others.
+export MAKECMDGOALS
 WORDS = $(patsubst COMPETITION=%,competition=%,$(filter-out VENV=% PYTHON=%,$(MAKEOVERRIDES)))
 
 VERBS := help setup all login-check download explore prepare sample train improve submit scores leaderboard rehearse compare split-check predict export board readme runs bench judge clean test zoo kaggle-local lint format

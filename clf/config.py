@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import difflib
 import errno
+import importlib
 import inspect
 import math
 import os
@@ -206,6 +207,13 @@ def known_words(script) -> list[str]:
     return list(fields(script.Words)) + (list(fields(Config)) if _takes_config(script.main) else [])
 
 
+def _read_by_another_verb(name: str) -> bool:
+    """Whether a word is another verb's of the same `make download explore …`, which hands every word to each."""
+    verbs = os.environ.get("MAKECMDGOALS", "").split()
+    others = [path.stem for verb in verbs if len(verbs) > 1 for path in (paths.CHECKOUT / "scripts").glob(f"*{verb.replace('-', '_')}.py")]
+    return any(name in known_words(importlib.import_module(f"scripts.{other}")) for other in others)
+
+
 def _takes_config(main: Callable) -> bool:
     return len(inspect.signature(main).parameters) == 2
 
@@ -250,9 +258,10 @@ def command(main: Callable, kind: type[Words] = Words) -> None:
     with guard():
         given = split_words(sys.argv[1:])
         own, shared = fields(kind), fields(Config) if _takes_config(main) else {}
-        for name in given:
-            if name not in own and name not in shared:
+        for name in [name for name in given if name not in own and name not in shared]:
+            if not _read_by_another_verb(name):
                 raise unknown_word(name, [*own, *shared], os.path.basename(sys.argv[0]))
+            del given[name]
         for name in {**own, **shared}:
             # Make exports its own words, but hands them on as well: a variable that is not among the words was set before the command.
             if name in os.environ and name not in given:

@@ -13,7 +13,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(CHECKOUT))
 
 for name in [*os.environ]:
-    if name.startswith("KAGGLE_") or name in ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL"):
+    if name.startswith("KAGGLE_") or name in ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "MAKECMDGOALS"):
         del os.environ[name]
 
 _connect = socket.socket.connect

@@ -95,3 +95,12 @@ def test_make_hands_on_words_with_blanks_and_names_a_wrong_one(tmp_path):
     assert "unknown verb epochs" in done.stderr
     done = make("train", "VENV=", f"PYTHON={sys.executable}", "epoch=3")
     assert "Did you mean epochs=" in done.stderr
+
+
+def test_of_several_verbs_each_takes_the_words_that_it_reads():
+    words = ("runs", "board", "VENV=", f"PYTHON={sys.executable}", "COMPETITION=never-seen")
+    done = make(*words, "port=6007")
+    assert "unknown word" not in done.stderr
+    assert "make train COMPETITION=never-seen" in done.stderr
+    assert "unknown word prt=" in make(*words, "prt=6007").stderr
+    assert "unknown word port=" in make(words[0], *words[2:], "port=6007").stderr
