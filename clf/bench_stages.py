@@ -300,7 +300,7 @@ def augmenting(ground: Ground, on: Trained, repeats: int) -> Iterator[dict]:
 
 def predicting(ground: Ground, on: Trained, repeats: int) -> Iterator[dict]:
     """Prediction with mirrored views beside the forward pass on a batch that stays."""
-    predictor = train.make_predictor(on.settled, on.source, on.learner.model)
+    predictor = train.make_predictor(on.source, on.learner.model, on.plan.views)
     rows, side = ground.rows, on.plan.side
     resident, _, _ = next(iter(train.passing(on.source, side, "train", rows)))
     resident = tf.identity(resident)

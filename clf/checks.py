@@ -260,7 +260,7 @@ def trained(on: Bench, seconds: float) -> tuple[list[Check], dict]:
     feeding = (time.monotonic() - began) / min(steps, 50)
     learn.recalibrate(learner.model, on.stream()(0, min(steps, train.RECALIBRATION)))
     held_out = on.held_out
-    predictor = train.make_predictor(on.settled, on.source, learner.model, "one")
+    predictor = train.make_predictor(on.source, learner.model, "one")
     predicted = predictor(train.passing(on.source, plan.side, "train", held_out), held_out).astype(np.float64)
     part = max(1, len(course) // 5)
     first, last = float(np.mean(course[:part])), float(np.mean(course[-part:]))

@@ -102,7 +102,9 @@ class Config:
     average: float = word(0.0, "share of the last steps whose weights are averaged evenly, in place of ema=; 0: none", 0, 1)
     augment: str = word("light", "set of augmentations by name, or operations joined by +")
     mix: str = word("none", "mixing of pictures within a batch by name")
-    views: str = word("auto", "test-time views by name; auto: mirrored where the problem allows it")
+    views: str = word(
+        "auto", "test-time views by name; auto: mirrored where the problem allows it, of airbench moved by a pixel, too, where the time allows it"
+    )
     precision: str = word("auto", "float32, mixed_float16 or mixed_bfloat16; auto: half precision where the device is faster with it")
     xla: str = word("auto", "true or false: compile the step with XLA; auto: on one GPU, where a measured step is faster")
     seed: int = word(0, "of initial weights, order and augmentation", 0)

@@ -32,6 +32,7 @@ class Trained:
     question: Problem
     settled: Config
     networks: list[keras.Model]  # images [B,S,S,C] 0..255 → logits
+    views: list[str]  # of each of them, see `learn.VIEWS`
     stored_side: int  # px, of the store that the run was trained on
     fit: str
 
@@ -49,7 +50,8 @@ def load(place: paths.Place, run: paths.Run) -> Trained:
     """A whole run's networks."""
     made = paths.read_json(run.identity)["store"]
     networks = [models.load(fold.weights) for fold in folds(run)]
-    return Trained(run, problem.read(place.problem), runs.settings(run), networks, made["side"], made["fit"])
+    views = [paths.read_json(fold.plan)["views"] for fold in folds(run)]
+    return Trained(run, problem.read(place.problem), runs.settings(run), networks, views, made["side"], made["fit"])
 
 
 def folds(run: paths.Run) -> list[paths.Fold]:
@@ -69,9 +71,9 @@ def check_store(place: paths.Place, run: paths.Run) -> None:
 
 
 def forward(trained: Trained) -> Callable[[np.ndarray], np.ndarray]:
-    """A function uint8 [B,S,S,C] → float64 [B,K]: the mean over the folds and over the run's views."""
+    """A function uint8 [B,S,S,C] → float64 [B,K]: the mean over the folds and over their views."""
     meaning = functools.partial(losses.probabilities, trained.question)
-    members = [learn.Predictor(network, trained.settled.views, meaning) for network in trained.networks]
+    members = [learn.Predictor(network, views, meaning) for network, views in zip(trained.networks, trained.views, strict=True)]
 
     def predict(pictures: np.ndarray) -> np.ndarray:
         pictures = tf.constant(pictures)
@@ -248,12 +250,12 @@ def combined(trained: Trained) -> keras.Model:
     """All folds and views as one network of stock layers: images [B,S,S,C] 0..255 → probabilities or values float32 [B,K]."""
     pictures = keras.Input(trained.networks[0].input_shape[1:], name="images")
     parts = []
-    for number, network in enumerate(trained.networks):
+    for number, (network, views) in enumerate(zip(trained.networks, trained.views, strict=True)):
         plain = models.plain(network)
         member = keras.Model(plain.inputs, plain.outputs[0], name=f"member{number}")  # the networks' own names are equal
-        for view in config.choose(learn.VIEWS, trained.settled.views, "views"):
-            parts.append(losses.probabilities(trained.question, member(view(pictures))))
-    mean = keras.ops.mean(keras.ops.stack(parts), axis=0)
+        for view, share in learn.VIEWS[views]:
+            parts.append(losses.probabilities(trained.question, member(view(pictures))) * (share / len(trained.networks)))
+    mean = keras.ops.sum(keras.ops.stack(parts), axis=0)
     return keras.Model(pictures, keras.layers.Activation("linear", dtype="float32", name="probabilities")(mean), name=trained.run.name)
 
 
@@ -276,7 +278,7 @@ def describe(trained: Trained) -> dict:
         "output": f"{OUTPUTS.get(trained.question.kind, 'probabilities')} float32 [B,{len(trained.question.classes)}], in the order of classes",
         "use": "keras.models.load_model(file).predict(pictures); tf.saved_model.load(folder).serve(pictures), or .serve_uint8(pictures)",
         "folds": [fold.key for fold in folds(trained.run)],
-        "views": trained.settled.views,
+        "views": trained.views,
         "versions": {"keras": keras.__version__, "tensorflow": tf.__version__},
     }
 

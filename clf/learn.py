@@ -7,6 +7,7 @@ the model and of the optimizer (with its moving averages), and a killed run cont
 
 import contextlib
 import dataclasses
+import functools
 import io
 import json
 import signal
@@ -38,6 +39,7 @@ class Plan:
     xla: bool = False
     frozen: int = 0  # first steps, that train the head alone
     width: float = 1.0  # of the network
+    views: str = "one"  # of the predictions, see VIEWS
     seconds: float = 0.0  # that the steps and the curve's validations may take, where a budget decides the number of steps; else 0
 
 
@@ -394,12 +396,33 @@ def mirrored(images: tf.Tensor) -> tf.Tensor:
     return keras.ops.flip(images, axis=2)
 
 
+def moved(images: tf.Tensor, pixels: int) -> tf.Tensor:
+    """By -1 or 1 px down and to the right, the rim mirrored."""
+    padded, side = keras.ops.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect"), images.shape[1]
+    return padded[:, 1 - pixels : 1 - pixels + side, 1 - pixels : 1 - pixels + side]
+
+
+View = tuple[Callable, float]  # and its share of the mean
+
+
+def and_moved(views: tuple[View, ...]) -> tuple[View, ...]:
+    """Half of each view's share goes to the view moved by a pixel, one way and the other (airbench's, Jordan 2024)."""
+    return tuple(
+        (functools.partial(_seen, view, pixels), share * part) for view, share in views for pixels, part in ((0, 0.5), (1, 0.25), (-1, 0.25))
+    )
+
+
+def _seen(view: Callable, pixels: int, images: tf.Tensor) -> tf.Tensor:
+    return moved(view(images), pixels) if pixels else view(images)
+
+
+ONE, BOTH = ((upright, 1.0),), ((upright, 0.5), (mirrored, 0.5))
 # Of Keras's operations, so that an export can hold them.
-VIEWS: dict[str, tuple[Callable, ...]] = {"one": (upright,), "mirror": (upright, mirrored)}
+VIEWS: dict[str, tuple[View, ...]] = {"one": ONE, "mirror": BOTH, "shift": and_moved(ONE), "mirror_shift": and_moved(BOTH)}
 
 
 class Predictor:
-    """The compiled forward pass with test-time views: probabilities are the mean over the views'.
+    """The compiled forward pass with test-time views: probabilities are the weighted mean over the views'.
 
     `probabilities(logits)` → float32 [B,K]: the one place where logits become probabilities.
     """
@@ -411,7 +434,7 @@ class Predictor:
 
     def _forward(self, images: tf.Tensor) -> tf.Tensor:
         images = tf.cast(images, tf.float32)
-        return tf.add_n([self.probabilities(self.model(view(images), training=False)) for view in self.views]) / len(self.views)
+        return tf.add_n([share * self.probabilities(self.model(view(images), training=False)) for view, share in self.views])
 
     def __call__(self, batches: tf.data.Dataset, rows: np.ndarray, describe: str = "") -> np.ndarray:
         """float32 [len(rows),K], entry i for rows[i]: placed by the row number that came with each batch."""

@@ -39,8 +39,6 @@ def settle(place: paths.Place, wanted: Config) -> Config:
     settled = {}
     if wanted.model == "auto":
         settled["model"] = network(side)
-    if wanted.views == "auto":
-        settled["views"] = "mirror" if question.flip_horizontal else "one"
     if wanted.label_smoothing < 0:
         settled["label_smoothing"] = metrics.METRICS[question.metric].smoothing
     if wanted.image_size > side:

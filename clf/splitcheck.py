@@ -172,7 +172,7 @@ def outcome(
         steps = plan.steps if number else _steps(seeded, source, learner, some, finish_by)
         plan = train.with_steps(learner.plan, seeded, steps)
         learner.follow(plan)
-        predictor, first = train.make_predictor(seeded, source, learner.model, "one"), learner.state()
+        predictor, first = train.make_predictor(source, learner.model, "one"), learner.state()
         for (kind, _), (seen, valid) in parts.items():
             learner.restore(first)
             predicted[kind][number, valid] = _trained(seeded, source, learner, predictor, rows[seen], rows[valid])

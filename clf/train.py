@@ -24,6 +24,7 @@ from clf.config import Config, Mistake
 from clf.problem import Problem
 
 FORWARD_BATCH = 256  # pictures per prediction step
+MOVED_VIEWS = 0.05  # of a training's time, that views moved by a pixel may take
 RECALIBRATION = 24  # batches that the batch-norm statistics are averaged over
 PAGE = 6.0  # seconds for score and page: figures, a look for a shift, pictures
 FEWEST = 20  # steps: fewer teach a network nothing
@@ -72,7 +73,7 @@ def check_names(place: paths.Place, settled: Config) -> None:
         "optimizer": {"auto": None, **optim.OPTIMIZERS},
         "schedule": optim.SCHEDULES,
         "mix": augment.MIXES,
-        "views": learn.VIEWS,
+        "views": {"auto": None, **learn.VIEWS},
         "precision": {"auto": None, **models.PRECISIONS},
         "xla": {"auto": None, "true": None, "false": None},
     }
@@ -114,6 +115,7 @@ def make_plan(settled: Config, source: Material, rows: int, steps: int) -> learn
         xla=settled.xla == "true",
         frozen=round(settled.freeze * steps) if settled.weights else 0,
         width=settled.width or 1.0,
+        views=settled.views if settled.views != "auto" else "mirror" if source.question.flip_horizontal else "one",
     )
 
 
@@ -173,8 +175,8 @@ def frequencies(source: Material) -> np.ndarray:
     return seen.mean(axis=0, dtype=np.float64)
 
 
-def make_predictor(settled: Config, source: Material, model: keras.Model, views: str = "") -> learn.Predictor:
-    return learn.Predictor(model, views or settled.views, functools.partial(losses.probabilities, source.question))
+def make_predictor(source: Material, model: keras.Model, views: str) -> learn.Predictor:
+    return learn.Predictor(model, views, functools.partial(losses.probabilities, source.question))
 
 
 def first_weights(place: paths.Place, settled: Config, key: str) -> str:
@@ -247,6 +249,7 @@ class Budget:
     step_seconds: float | None = None
     steps: int | None = None
     width: float = 0.0  # of the network, where another training has chosen it
+    views: str = ""  # of the predictions, likewise
 
 
 def fitting(settled: Config, source: Material, rows: np.ndarray, steps: int, say: Callable) -> learn.Learner:
@@ -294,14 +297,18 @@ def _fitting(settled: Config, source: Material, rows: np.ndarray, plan: learn.Pl
             return learner
 
 
-def planned(budget: Budget, settled: Config, source: Material, rows: np.ndarray, parts: list[int], learner, predictor) -> learn.Plan:
-    """The plan of a fold: by `epochs=`, or by what the machine manages within the budget.
+def planned(
+    budget: Budget, settled: Config, source: Material, rows: np.ndarray, parts: list[int], learner: learn.Learner
+) -> tuple[learn.Plan, learn.Predictor]:
+    """The plan of a fold, by `epochs=` or by what the machine manages within the budget, and what predicts by it.
 
     `parts` are the numbers of validation, locked and test rows, which have to be predicted in the time as well.
     """
     plan = learner.plan
     if not (budget.finish_by or budget.step_seconds):
-        return with_steps(plan, settled, budget.steps or round(settled.epochs * plan.steps_per_epoch))
+        plan = with_steps(plan, settled, budget.steps or round(settled.epochs * plan.steps_per_epoch))
+        plan = with_views(plan, settled, sum(parts), plan.steps)
+        return plan, make_predictor(source, learner.model, plan.views)
     left = budget.step_seconds or budget.finish_by - time.monotonic()
     stream = batches(settled, source, plan, rows)
     seconds = float(np.clip(0.03 * left, 1, 3))
@@ -309,6 +316,8 @@ def planned(budget: Budget, settled: Config, source: Material, rows: np.ndarray,
     if settled.weights and settled.freeze:
         head_step, more = measure(learner, stream, seconds, learner.head_step)
         per_step, compiling = settled.freeze * head_step + (1 - settled.freeze) * per_step, compiling + more
+    plan = with_views(plan, settled, sum(parts), left / per_step)
+    predictor = make_predictor(source, learner.model, plan.views)
     rest = curve = 0.0
     if not budget.step_seconds:
         rest, curve = rest_seconds(source, plan, rows, parts, predictor, left / per_step)
@@ -321,13 +330,24 @@ def planned(budget: Budget, settled: Config, source: Material, rows: np.ndarray,
     )
     if plan.steps < FEWEST:
         print(f"warning: minutes={settled.minutes:g} leaves time for {plan.steps} steps only; the result will be poor")
-    return plan
+    return plan, predictor
 
 
 def with_steps(plan: learn.Plan, settled: Config, steps: int) -> learn.Plan:
     """The plan for a number of steps, the frozen ones among them."""
     steps = max(1, steps)
     return dataclasses.replace(plan, steps=steps, frozen=round(settled.freeze * steps) if settled.weights else 0)
+
+
+def with_views(plan: learn.Plan, settled: Config, predicted: int, steps: float) -> learn.Plan:
+    """The plan with views moved by a pixel, too, where the views are auto, the network one whose recipe has them, and their passes over
+    `predicted` rows take at most MOVED_VIEWS of the time of about `steps` steps: a pass takes a third of a step."""
+    more = {"one": "shift", "mirror": "mirror_shift"}
+    if settled.views != "auto" or plan.views not in more or not models.MODELS[settled.model].by_budget:
+        return plan
+    passes = len(learn.VIEWS[more[plan.views]]) - len(learn.VIEWS[plan.views])
+    worthwhile = passes * predicted / 3 <= MOVED_VIEWS * steps * plan.batch_size
+    return dataclasses.replace(plan, views=more[plan.views]) if worthwhile else plan
 
 
 def rest_seconds(
@@ -414,18 +434,18 @@ def _fold(place: paths.Place, run: paths.Run, settled: Config, side: int, key: s
     if stored:
         plan = learn.Plan(**stored)
         learner = make_learner(settled, source, plan)
+        predictor = make_predictor(source, learner.model, plan.views)
     else:
-        settled = dataclasses.replace(settled, width=settled.width or width(settled, precision, budget))
+        chosen = {"width": settled.width or width(settled, precision, budget), "views": budget.views or settled.views}
+        settled = dataclasses.replace(settled, **chosen)
         learner = fitting(settled, source, rows, 1, print)
-    predictor = make_predictor(settled, source, learner.model)
-    if not stored:
-        plan = planned(budget, settled, source, rows, [len(valid), len(locked), len(test)], learner, predictor)
+        plan, predictor = planned(budget, settled, source, rows, [len(valid), len(locked), len(test)], learner)
         paths.write_json(out.plan, asdict(plan))
     learner.follow(plan)
     device = "GPU" if models.gpu_count() else "CPU"
     print(
         f"{run.name} {out.folder.name}: {settled.model} of width {plan.width:g}, {learner.model.count_params():,} weights, {plan.side} px, "
-        f"{len(rows)} training rows, {plan.steps / plan.steps_per_epoch:.1f} epochs, {device}, {precision} ({why})"
+        f"{len(rows)} training rows, {plan.steps / plan.steps_per_epoch:.1f} epochs, {len(predictor.views)} views, {device}, {precision} ({why})"
     )
     stream = batches(settled, source, plan, rows)
     learn.fit(

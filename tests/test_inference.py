@@ -277,14 +277,14 @@ def turned(pictures):
 
 @pytest.mark.parametrize("views", [*learn.VIEWS, "turned"])
 def test_every_view_is_the_same_in_the_combined_network(trained, monkeypatch, views):
-    monkeypatch.setitem(learn.VIEWS, "turned", (turned, learn.mirrored))
-    seen = dataclasses.replace(trained, settled=dataclasses.replace(trained.settled, views=views))
+    monkeypatch.setitem(learn.VIEWS, "turned", ((turned, 0.5), (learn.mirrored, 0.5)))
+    seen = dataclasses.replace(trained, views=[views] * 2)
     pictures = np.random.default_rng(0).integers(0, 256, (8, 24, 24, 3), np.uint8)
     wanted = inference.forward(seen)(pictures)
     np.testing.assert_allclose(inference.combined(seen)(pictures), wanted, atol=CLOSE)
     others = [view for view in learn.VIEWS if learn.VIEWS[view] != learn.VIEWS[views]]
     for view in others:
-        other = dataclasses.replace(trained, settled=dataclasses.replace(trained.settled, views=view))
+        other = dataclasses.replace(trained, views=[view] * 2)
         assert np.abs(inference.forward(other)(pictures) - wanted).max() > 10 * CLOSE
 
 

@@ -259,6 +259,18 @@ def test_views_average_probabilities(pictures):
     np.testing.assert_allclose(both.sum(1), 1, atol=1e-5)
 
 
+def test_moved_views_show_the_picture_a_pixel_further_and_have_half_of_the_weight(pictures):
+    images = pictures[0][:4].astype(np.float32)
+    padded = np.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")
+    seen = [view(tf.constant(images)).numpy() for view, _ in learn.VIEWS["mirror_shift"]]
+    wanted = [images, padded[:, :-2, :-2], padded[:, 2:, 2:]]
+    for found, plain in zip(seen[:3], wanted, strict=True):
+        np.testing.assert_array_equal(found, plain)
+    np.testing.assert_array_equal(seen[4], np.pad(images[:, :, ::-1], ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")[:, :-2, :-2])
+    assert [share for _, share in learn.VIEWS["mirror_shift"]] == [1 / 4, 1 / 8, 1 / 8] * 2
+    assert all(sum(share for _, share in views) == 1 for views in learn.VIEWS.values())
+
+
 @pytest.mark.parametrize(("promised", "fewest", "most"), [(40, 41, 200), (10**6, 1, 200)])
 def test_a_number_of_steps_that_was_wrong_is_mended_by_the_clock(pictures, tmp_path, promised, fewest, most):
     learner = make(dataclasses.replace(plan(promised), seconds=4.0))

@@ -49,7 +49,7 @@ def finish_fold(run: paths.Run, key: str, valid: np.ndarray, test: np.ndarray, s
 
 def test_auto_is_settled_by_store_problem_and_gpu(place, monkeypatch):
     monkeypatch.setattr(runs, "gpus", lambda: [])
-    assert (settled(place).model, settled(place).views, settled(place).epochs) == ("airbench", "mirror", 20.0)
+    assert (settled(place).model, settled(place).epochs) == ("airbench", 20.0)
     paths.write_json(place.prepare_record, {"side": 64, "fit": "crop"})
     assert settled(place).model == "resnet10"
     paths.write_json(place.prepare_record, {"side": 160, "fit": "crop"})

@@ -292,6 +292,21 @@ def test_frequencies_of_labels_are_their_shares_of_the_rows(prepared, tmp_path):
         np.testing.assert_allclose(train.frequencies(train.material(place, 32)), [1 / 3] * 3, atol=1e-6)
 
 
+def test_views_are_moved_where_their_passes_are_cheap_and_the_network_is_one_for_small_pictures(place):
+    wanted, source = settled(place, model="airbench"), train.material(place, 32)
+
+    def views(predicted: int, steps: int, **changes) -> str:
+        asked = dataclasses.replace(wanted, **changes)
+        return train.with_views(train.make_plan(asked, source, 72, steps), asked, predicted, steps).views
+
+    assert wanted.views == "auto"
+    batch = train.batch_size(wanted, 72)
+    most = int(train.MOVED_VIEWS * 1000 * batch * 3 / 4)  # four passes more, each a third of a step
+    assert views(most, 1000) == "mirror_shift"
+    assert views(most + 1, 1000) == views(most, 1000, views="mirror") == views(most, 1000, model="resnet10") == "mirror"
+    assert views(most, 1000, views="one") == "one"
+
+
 @pytest.mark.parametrize("channels", [2, 6])
 def test_pictures_of_other_channels_are_augmented_trained_on_and_predicted(place, channels):
     wanted, source = settled(place, augment="rand"), train.material(place, 32)
@@ -300,7 +315,7 @@ def test_pictures_of_other_channels_are_augmented_trained_on_and_predicted(place
     learner = train.make_learner(wanted, source, train.make_plan(wanted, source, len(rows), 3))
     course = [float(learner.step(*batch)) for batch in train.batches(wanted, source, learner.plan, rows)(0)]
     assert np.isfinite(course).all()
-    found = train.make_predictor(wanted, source, learner.model)(train.passing(source, 32, "train", rows), rows)
+    found = train.make_predictor(source, learner.model, "mirror")(train.passing(source, 32, "train", rows), rows)
     np.testing.assert_allclose(found.sum(1), 1, atol=1e-5)
 
 
