@@ -91,13 +91,16 @@ def _rarest(held: pd.DataFrame, size: int) -> np.ndarray:
 # -- what is dealt out --------------------------------------------------------------------------------------------------------------
 
 
+BINDING = ("group", "cluster")  # columns of train.csv
+
+
 def bound(train: pd.DataFrame) -> np.ndarray:
     """int [N]: rows with equal numbers must not be separated, because they share a group or a duplicate cluster (or both, in a chain)."""
     from scipy.sparse import coo_array  # slow to import: steps that only read folds do not wait
     from scipy.sparse.csgraph import connected_components
 
     rows, names, count = [np.empty(0, int)], [np.empty(0, int)], len(train)
-    for column in ("group", "cluster"):
+    for column in BINDING:
         if column in train:
             named = np.flatnonzero(train[column] != "")
             numbers, found = pd.factorize(train[column].iloc[named])

@@ -80,7 +80,7 @@ def sizes(listed: pd.DataFrame) -> pd.DataFrame:
 def sample(place: paths.Place, side: int) -> tuple[pd.DataFrame, np.ndarray] | str:
     """(features, bool: of the test) of at most ROWS rows of each, or why not. Of training rows that belong together (`folds.bound`) one is
     taken: a model that knows a patient again has found no shift."""
-    listed, train = tables.read(place.pictures), tables.read(place.train)
+    listed, train = tables.read(place.pictures, ["part", "row", *tables.SIZES]), tables.read(place.train, [*folds.BINDING])
     packed, rng = store.load(place.packed(side)), np.random.default_rng(0)
     order = rng.permutation(len(train))
     alone = order[np.unique(folds.bound(train)[order], return_index=True)[1]]
