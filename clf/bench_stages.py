@@ -44,8 +44,9 @@ class Sizes:
     height: int = 375
     width: int = 500
     batch: int = 128
-    batches: int = 60  # of a finite epoch
-    seconds: float = 3.0  # of a fit, and of the steps beside it
+    batches: int = 60  # at a time, of an endless stream
+    epoch: int = 400  # batches of a finite one, as cifar-10 has them
+    seconds: float = 8.0  # of a fit, whose start and two checkpoints count, and of the steps beside it
     networks: tuple[str, ...] = ("airbench", "resnet10")
 
 
@@ -58,10 +59,8 @@ class Ground:
         self.rows = np.arange(len(self.names))
 
     def pack(self, side: int) -> None:
-        """From the beginning, as step 03 does it."""
-        packed = self.packed(side)
-        shutil.rmtree(packed.folder, ignore_errors=True)
-        store.pack(packed, self.raw, self.names, side, "squash", 3, {"side": side})
+        """As step 03 does it."""
+        store.pack(self.packed(side), self.raw, self.names, side, "squash", 3, {"side": side})
 
     def packed(self, side: int) -> paths.Packed:
         return paths.Packed(self.folder / str(side))
@@ -133,14 +132,22 @@ def packing(ground: Ground, repeats: int) -> Iterator[dict]:
         for _ in listed.map(lambda name: tf.io.decode_jpeg(tf.io.read_file(name), ratio=2), num_parallel_calls=CORES).prefetch(CORES):
             pass
 
+    def rate(work: Callable) -> Callable[[], float]:
+        return lambda: len(names) / seconds(work)
+
+    def packed(side: int) -> float:
+        shutil.rmtree(ground.packed(side).folder, ignore_errors=True)
+        return rate(lambda: ground.pack(side))()
+
     ways = {
-        "small": lambda: ground.pack(small),
-        "simplejpeg, at half size": lambda: in_threads(scaled, names),
-        "TensorFlow, at half size": tensorflow,
-        "large": lambda: ground.pack(large),
-        "simplejpeg and OpenCV": lambda: in_threads(whole, names),
+        "small": lambda: packed(small),
+        "simplejpeg, at half size": rate(lambda: in_threads(scaled, names)),
+        "TensorFlow, at half size": rate(tensorflow),
+        "large": lambda: packed(large),
+        "simplejpeg and OpenCV": rate(lambda: in_threads(whole, names)),
     }
-    found = rates(ways, len(names), repeats)
+    turns(ways, 1)
+    found = turns(ways, repeats)
     limit = max(("simplejpeg, at half size", "TensorFlow, at half size"), key=lambda name: np.median(found[name]))
     yield record(f"decode to the store, {small} px", found["small"], "pictures/s", found[limit], limit)
     yield record(f"decode to the store, {large} px", found["large"], "pictures/s", found["simplejpeg and OpenCV"], "simplejpeg and OpenCV")
@@ -179,9 +186,9 @@ def _batching(ground: Ground, stored: int, side: int, repeats: int) -> Iterator[
         for rows in chosen:
             np.take(source.pictures, rows, axis=0, out=out, mode="clip")
 
-    def steady(of: Iterator) -> float:
+    def steady(of: Iterator, batches: int = sizes.batches) -> float:
         consume(itertools.islice(of, READY))
-        return seconds(lambda: consume(itertools.islice(of, sizes.batches)))
+        return seconds(lambda: consume(itertools.islice(of, batches)))
 
     title = f"{side} px of {stored}"
     ways = {f"training batches, {operations}, {title}": lambda of=of: count / steady(of) for operations, of in endless.items()}
@@ -193,11 +200,11 @@ def _batching(ground: Ground, stored: int, side: int, repeats: int) -> Iterator[
     for name in ways:
         yield record(name, found[name], "pictures/s", found[copied], copied)
     whole = {
-        "epoch": lambda: seconds(lambda: consume(stream(source, side, sizes, CROPS, sizes.batches))),
-        "steady": lambda: steady(endless[CROPS]),
+        "epoch": lambda: seconds(lambda: consume(stream(source, side, sizes, CROPS, sizes.epoch))),
+        "steady": lambda: steady(endless[CROPS], sizes.epoch),
     }
     found = turns(whole, max(repeats, CLOSE))
-    yield record(f"an epoch of {sizes.batches} batches, {title}", found["epoch"], "s", found["steady"], "steady state")
+    yield record(f"an epoch of {sizes.epoch} batches, {title}", found["epoch"], "s", found["steady"], "steady state")
 
 
 # -- steps -------------------------------------------------------------------------------------------------------------------------

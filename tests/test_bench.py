@@ -35,7 +35,7 @@ def test_step_02_is_measured_beside_its_limits(script, scratch):
 
 
 def test_every_stage_is_measured(capsys):
-    sizes = bench_stages.Sizes(photos=20, copies=1, height=120, width=160, batch=8, batches=3, seconds=0.05, networks=("resnet10",))
+    sizes = bench_stages.Sizes(photos=20, copies=1, height=120, width=160, batch=8, batches=3, epoch=3, seconds=0.05, networks=("resnet10",))
     found = list(bench_stages.measure(sizes, 1))
     for row in found:
         check(row, repeats=bench_stages.CLOSE)
