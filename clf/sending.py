@@ -186,8 +186,8 @@ def wait(place: paths.Place, line: dict, seconds: float) -> dict:
     """
     if line["status"] != "PENDING":
         return line
-    print(f"ref {line['ref']}: waiting up to {seconds:.0f} s for the score", flush=True)
     try:
+        print(f"ref {line['ref']}: waiting up to {seconds:.0f} s for the score", flush=True)
         with _clock(seconds):
             answer = kaggle.wait(place.competition, int(line["ref"]), seconds)
     except KeyboardInterrupt:
