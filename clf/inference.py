@@ -50,8 +50,9 @@ def load(place: paths.Place, run: paths.Run) -> Trained:
     """A whole run's networks."""
     made = paths.read_json(run.identity)["store"]
     networks = [models.load(fold.weights) for fold in folds(run)]
-    views = [paths.read_json(fold.plan)["views"] for fold in folds(run)]
-    return Trained(run, problem.read(place.problem), runs.settings(run), networks, views, made["side"], made["fit"])
+    settled = runs.settings(run)
+    views = [paths.read_json(fold.plan).get("views", settled.views) for fold in folds(run)]  # plans had none before a network chose them
+    return Trained(run, problem.read(place.problem), settled, networks, views, made["side"], made["fit"])
 
 
 def folds(run: paths.Run) -> list[paths.Fold]:
