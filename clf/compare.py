@@ -50,8 +50,8 @@ class Training:
 
 
 def bench(place: paths.Place) -> Bench:
-    question, train = problem.read(place.problem), tables.read(place.train)
-    return Bench(place, question, targets.truth(question, train.label), tables.read(place.folds).fold.to_numpy(), folds.bound(train))
+    question, train = problem.read(place.problem), tables.read(place.train, ["label", *folds.BINDING])
+    return Bench(place, question, targets.truth(question, train.label), tables.read(place.folds, ["fold"]).fold.to_numpy(), folds.bound(train))
 
 
 def trainings(on: Bench, run: paths.Run) -> list[Training]:

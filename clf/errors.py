@@ -45,13 +45,14 @@ def held(place: paths.Place, run: paths.Run, question: Problem, found: runs.Pred
             raise Mistake(f"{file.name} has changed since run {run.name} was trained: which picture a prediction belongs to is lost.")
     if not len(found.valid_rows):
         return None
-    train, listed = tables.read(place.train), tables.read(place.pictures, ["part", "row", *tables.SIZES])
-    listed = listed[listed.part == "train"].reset_index(drop=True)
+    train = tables.read(place.train, ["id", "label", "group"])
     truth = targets.truth(question, train.label)[found.valid_rows]
+    train = train.iloc[found.valid_rows].reset_index(drop=True)
     parts = runs.honest_parts(tables.read(place.folds, ["fold"]).fold.to_numpy()[found.valid_rows])
     decided = runs.decided(question, truth, found.valid, parts)
-    chosen = listed.reindex(found.valid_rows).reset_index(drop=True)
-    return Held(question, found.valid_rows, truth, found.valid, decided, train.iloc[found.valid_rows].reset_index(drop=True), chosen)
+    listed = tables.read(place.pictures, ["part", "row", *tables.SIZES])
+    listed = listed[listed.part == "train"].reset_index(drop=True).reindex(found.valid_rows).reset_index(drop=True)
+    return Held(question, found.valid_rows, truth, found.valid, decided, train, listed)
 
 
 def confusion(on: Held) -> np.ndarray | None:

@@ -31,8 +31,13 @@ def draw(train: pd.DataFrame, question: Problem, folds: int = FOLDS, holdout: fl
     place = pd.Series(np.arange(len(left)), index=left)
     of_left = held[held["row"].isin(left)]
     of_left = of_left.assign(row=place[of_left["row"]].to_numpy())
-    fold[left] = split(of_left, units[left], _parts(folds, units[left], question, holdout), seed).astype(str)
-    return pd.DataFrame({"id": train["id"], "fold": fold, "sample": rank(_rarest(held, len(train)), fold, seed).astype(str)})
+    fold[left] = _texts(split(of_left, units[left], _parts(folds, units[left], question, holdout), seed))
+    return pd.DataFrame({"id": train["id"], "fold": fold, "sample": _texts(rank(_rarest(held, len(train)), fold, seed))})
+
+
+def _texts(numbers: np.ndarray) -> pd.Series:
+    """As text; `astype(str)` of an array takes 84 bytes for each."""
+    return pd.Series(numbers).astype(str)
 
 
 def _parts(wanted: int, units: np.ndarray, question: Problem, holdout: float) -> int:
@@ -65,7 +70,9 @@ def labels(train: pd.DataFrame, question: Problem) -> pd.DataFrame:
         truth = targets.truth(question, train["label"])
         names = truth.argmax(axis=1) if question.kind == "soft" else _ranges(truth)
         return pd.DataFrame({"row": np.arange(len(train)), "name": names})
-    cells = [[cell] if question.kind in SINGLE else list(dict.fromkeys(targets.split(question, cell))) for cell in train["label"]]
+    if question.kind in SINGLE:
+        return pd.DataFrame({"row": np.arange(len(train)), "name": train["label"]})
+    cells = [list(dict.fromkeys(targets.split(question, cell))) for cell in train["label"]]
     rows = np.repeat(np.arange(len(cells)), [len(cell) for cell in cells])
     return pd.DataFrame({"row": rows, "name": pd.Series([name for cell in cells for name in cell], dtype=object)})
 
@@ -104,7 +111,8 @@ def bound(train: pd.DataFrame) -> np.ndarray:
         if column in train:
             named = np.flatnonzero(train[column] != "")
             numbers, found = pd.factorize(train[column].iloc[named])
-            rows, names, count = [*rows, named], [*names, count + numbers], count + len(found)
+            shared = np.bincount(numbers)[numbers] > 1
+            rows, names, count = [*rows, named[shared]], [*names, count + numbers[shared]], count + len(found)
     rows, names = np.concatenate(rows), np.concatenate(names)
     edges = coo_array((np.ones(len(rows), bool), (rows, names)), shape=(count, count))
     return connected_components(edges, directed=False)[1][: len(train)]

@@ -8,7 +8,6 @@ the model and of the optimizer (with its moving averages), and a killed run cont
 import contextlib
 import dataclasses
 import functools
-import io
 import json
 import signal
 import threading
@@ -169,9 +168,8 @@ def save(learner: Learner, path, totals: dict) -> None:
     state = learner.state()
     if not all(np.isfinite(value).all() for value in state if value.dtype.kind == "f"):
         raise Diverged(f"step {totals['done']}")
-    buffer = io.BytesIO()
-    np.savez(buffer, totals=json.dumps(totals), **{f"v{number}": value for number, value in enumerate(state)})
-    paths.write_bytes(path, buffer.getvalue())
+    with paths.writing(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, totals=json.dumps(totals), **{f"v{number}": value for number, value in enumerate(state)})
 
 
 def resume(learner: Learner, path) -> dict:

@@ -474,8 +474,12 @@ def locked(path: Path):
 # -- what a result was made from ---------------------------------------------------------------------------------------------------
 
 
+def _short(found) -> str:
+    return "sha256:" + found.hexdigest()[:16]
+
+
 def hash_bytes(content: bytes) -> str:
-    return "sha256:" + hashlib.sha256(content).hexdigest()[:16]
+    return _short(hashlib.sha256(content))
 
 
 def hash_text(text: str) -> str:
@@ -487,7 +491,7 @@ def hash_file(path: Path) -> str:
     if not path.exists():
         return "missing"
     with open(path, "rb") as file:
-        return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()[:16]
+        return _short(hashlib.file_digest(file, "sha256"))
 
 
 def names(folder: Path) -> list[str]:
@@ -497,7 +501,7 @@ def names(folder: Path) -> list[str]:
         folders[:] = [name for name in folders if name != "__MACOSX"]
         inside = root[len(top) :] and root[len(top) :] + "/"
         found += [inside + name for name in there if name not in (".DS_Store", "Thumbs.db") and not name.startswith("._")]
-    return sorted(found, key=lambda name: name.split("/"))
+    return sorted(found, key=lambda name: name.replace("/", "\0"))  # as by a list of parts, which takes three times the memory
 
 
 def files(folder: Path) -> list[Path]:
@@ -507,11 +511,12 @@ def files(folder: Path) -> list[Path]:
 
 def hash_tree(folder: Path) -> str:
     """Hash of names, sizes and times of change of all files below: contents are not read."""
-    lines = []
+    found, end = hashlib.sha256(), ""
     for name in names(folder):
         facts = os.stat(os.path.join(folder, name))
-        lines.append(f"{name} {facts.st_size} {facts.st_mtime_ns}")
-    return hash_text("\n".join(lines))
+        found.update(f"{end}{name} {facts.st_size} {facts.st_mtime_ns}".encode())
+        end = "\n"
+    return _short(found)
 
 
 @functools.cache

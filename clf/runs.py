@@ -46,7 +46,7 @@ def settle(place: paths.Place, wanted: Config) -> Config:
             f"image_size={wanted.image_size} is above the store's side of {side} px: pack a larger one first with "
             f"`make prepare COMPETITION={place.competition} side={wanted.image_size}`."
         )
-    known = folds.keys(tables.read(place.folds))
+    known = folds.keys(tables.read(place.folds, ["fold"]))
     if wanted.fold not in (*known, "all", "full"):
         raise Mistake(f"fold={wanted.fold} is none of {', '.join(known)}, all, full.")
     done = dataclasses.replace(wanted, **settled)
@@ -165,7 +165,7 @@ def settings(run: paths.Run) -> Config:
 
 def fold_keys(place: paths.Place, settled: Config) -> list[str]:
     """The folds that a run trains: `["0"]`, all of them, or `["full"]`; with `seeds=2` each of them again as `"0.1"`."""
-    once = folds.keys(tables.read(place.folds)) if settled.fold == "all" else [settled.fold]
+    once = folds.keys(tables.read(place.folds, ["fold"])) if settled.fold == "all" else [settled.fold]
     return [f"{key}.{further}" if further else key for further in range(settled.seeds) for key in once]
 
 

@@ -80,19 +80,19 @@ def sizes(listed: pd.DataFrame) -> pd.DataFrame:
 def sample(place: paths.Place, side: int) -> tuple[pd.DataFrame, np.ndarray] | str:
     """(features, bool: of the test) of at most ROWS rows of each, or why not. Of training rows that belong together (`folds.bound`) one is
     taken: a model that knows a patient again has found no shift."""
-    listed, train = tables.read(place.pictures, ["part", "row", *tables.SIZES]), tables.read(place.train, [*folds.BINDING])
     packed, rng = store.load(place.packed(side)), np.random.default_rng(0)
-    order = rng.permutation(len(train))
-    alone = order[np.unique(folds.bound(train)[order], return_index=True)[1]]
-    found = []
+    units = folds.bound(tables.read(place.train, [*folds.BINDING]))
+    order = rng.permutation(len(units))
+    alone, found = order[np.unique(units[order], return_index=True)[1]], []
+    listed = tables.read(place.pictures, ["part", "row", *tables.SIZES])
     for part, rows in (("train", alone), ("test", None)):
-        table = listed[listed.part == part].reset_index(drop=True)
-        where = table.row.replace("", "-1").to_numpy(int)
+        lines = np.flatnonzero(listed.part == part)
+        where = tables.store_rows(listed, part, len(lines))
         rows = np.flatnonzero(where >= 0) if rows is None else rows
         if len(rows) < ENOUGH:
             return f"Not looked at: {len(rows)} {part} rows that stand alone, and {ENOUGH} are needed."
         rows = np.sort(rng.permutation(rows)[:ROWS])
-        found.append(pd.concat([facts(packed[where[rows]]), sizes(table.iloc[rows])], axis=1))
+        found.append(pd.concat([facts(packed[where[rows]]), sizes(listed.iloc[lines[rows]])], axis=1))
     of_test = np.repeat([False, True], [len(each) for each in found])
     return pd.concat(found, ignore_index=True), of_test
 

@@ -26,7 +26,7 @@ class Words(config.Words):
 def main(words: Words) -> None:
     place = paths.Place(words.competition)
     question = problem.read(place.problem)
-    train, pictures = tables.read(place.train), tables.read(place.pictures)
+    train, pictures = tables.read(place.train, ["id", "label", *folds.BINDING]), tables.read(place.pictures, ["path", "row"])
     side, fit = words.side or question.side, words.fit or question.fit
     inputs = {"problem.toml": problem.hash(question), "train.csv": paths.hash_file(place.train), "holdout": words.holdout}
     inputs |= {"pictures.csv": paths.hash_file(place.pictures), "side": side, "fit": fit, "window": list(question.window)}
@@ -41,13 +41,13 @@ def main(words: Words) -> None:
     tables.write(place.folds, drawn)
     print(folds.summary(drawn, train, question))
 
-    stored = pictures[pictures.row != ""]
+    stored, rows = pictures.path[pictures.row != ""], folds.sample(drawn, 16)
+    del train, pictures, drawn
     source = {name: made_from[name] for name in ("pictures.csv", "raw", "side", "fit", "window")} | paths.code("store")
-    print(store.pack(place.packed(side), place.raw, stored.path.tolist(), side, fit, question.channels, source, question.window))
+    print(store.pack(place.packed(side), place.raw, stored.tolist(), side, fit, question.channels, source, question.window))
 
     from clf import augment, report  # TensorFlow: only where there is something to do
 
-    rows = folds.sample(drawn, 16)
     batch = store.load(place.packed(side))[rows]
     sets = {name: augment.build(name, question, 0, side)(batch, rows, 0) for name in augment.AUGMENTS if name != "none"}
     report.augmentations(place.augment_picture, batch, sets)
