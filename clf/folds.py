@@ -106,15 +106,16 @@ def bound(train: pd.DataFrame) -> np.ndarray:
     from scipy.sparse import coo_array  # slow to import: steps that only read folds do not wait
     from scipy.sparse.csgraph import connected_components
 
-    rows, names, count = [np.empty(0, int)], [np.empty(0, int)], len(train)
+    ends, count = [np.empty((2, 0), np.int32)], len(train)
     for column in BINDING:
         if column in train:
-            named = np.flatnonzero(train[column] != "")
-            numbers, found = pd.factorize(train[column].iloc[named])
-            shared = np.bincount(numbers)[numbers] > 1
-            rows, names, count = [*rows, named[shared]], [*names, count + numbers[shared]], count + len(found)
-    rows, names = np.concatenate(rows), np.concatenate(names)
-    edges = coo_array((np.ones(len(rows), bool), (rows, names)), shape=(count, count))
+            numbers = pd.factorize(train[column])[0]
+            shared = np.flatnonzero((np.bincount(numbers)[numbers] > 1) & (train[column] != "").to_numpy())
+            same = np.unique(numbers[shared], return_inverse=True)[1]
+            ends.append(np.array([shared, count + same], np.int32))
+            count += same.max(initial=-1) + 1
+    ends = np.concatenate(ends, axis=1)
+    edges = coo_array((np.ones(ends.shape[1], bool), tuple(ends)), shape=(count, count))
     return connected_components(edges, directed=False)[1][: len(train)]
 
 
@@ -215,7 +216,7 @@ def rows(folds: pd.DataFrame, key: str) -> tuple[np.ndarray, np.ndarray]:
 def sample(folds: pd.DataFrame, size: int, rows: np.ndarray | None = None) -> np.ndarray:
     """The first `size` of the rows (default: all) by their rank in the nested sample, in table order."""
     rows = np.arange(len(folds)) if rows is None else rows
-    return np.sort(rows[np.argsort(folds["sample"].to_numpy(int)[rows])[:size]])
+    return np.sort(rows[np.argsort(folds["sample"].iloc[rows].to_numpy(int))[:size]])
 
 
 def keys(folds: pd.DataFrame) -> list[str]:

@@ -200,14 +200,16 @@ def fit(
     checkpoint's weights go on at a quarter of the rate, once; then Mistake says what to try.
     """
     plan = learner.plan
-    if not fold.checkpoint.exists():
-        save(learner, fold.checkpoint, BEGINNING)
 
     def back() -> dict:
         learner.follow(plan)
         return resume(learner, fold.checkpoint)
 
-    totals = back()
+    if fold.checkpoint.exists():
+        totals = back()
+    else:
+        totals = dict(BEGINNING)
+        save(learner, fold.checkpoint, totals)
     try:
         advance(learner, totals, batches, fold, validate, report, seconds_between, pause_at)
     except Diverged as first:
@@ -436,13 +438,14 @@ class Predictor:
 
     def __call__(self, batches: tf.data.Dataset, rows: np.ndarray, describe: str = "") -> np.ndarray:
         """float32 [len(rows),K], entry i for rows[i]: placed by the row number that came with each batch."""
-        place = {row: position for position, row in enumerate(rows.tolist())}
+        place = np.full(rows.max(initial=-1) + 1, len(rows))  # of a row that nobody asked for: beyond the end
+        place[rows] = np.arange(len(rows))
         out = np.full((len(rows), self.classes), np.nan, np.float32)
         bar = config.progress(total=len(rows), desc=describe or "predicting", unit="picture")
         for images, _, numbers in batches:
             numbers = numbers.numpy()
             real = numbers >= 0
-            out[[place[row] for row in numbers[real].tolist()]] = self.forward(images).numpy()[real]
+            out[place[numbers[real]]] = self.forward(images).numpy()[real]
             bar.update(int(real.sum()))
         bar.close()
         if np.isnan(out).any():
