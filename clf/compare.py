@@ -50,8 +50,9 @@ class Training:
 
 
 def bench(place: paths.Place) -> Bench:
-    question, train = problem.read(place.problem), tables.read(place.train, ["label", *folds.BINDING])
-    return Bench(place, question, targets.truth(question, train.label), tables.read(place.folds, ["fold"]).fold.to_numpy(), folds.bound(train))
+    question, units = problem.read(place.problem), folds.bound(tables.read(place.train, [*folds.BINDING]))
+    truth = targets.truth(question, tables.read(place.train, ["label"]).label)
+    return Bench(place, question, truth, tables.read(place.folds, ["fold"]).fold.to_numpy(), units)
 
 
 def trainings(on: Bench, run: paths.Run) -> list[Training]:

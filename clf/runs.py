@@ -320,9 +320,9 @@ def finish(place: paths.Place, run: paths.Run, settled: Config, seconds: float) 
 
     A `full` run has no validation rows: its expected score is that of the newest run with the same settings on folds, where there is one.
     """
-    question, train = problem.read(place.problem), tables.read(place.train, ["label", *folds.BINDING])
-    truth, fold = targets.truth(question, train.label), tables.read(place.folds, ["fold"]).fold.to_numpy()
-    units, asked_for = folds.bound(train), len(tables.read(place.test, ["id"]))
+    question, fold = problem.read(place.problem), tables.read(place.folds, ["fold"]).fold.to_numpy()
+    units = folds.bound(tables.read(place.train, [*folds.BINDING]))
+    truth, asked_for = targets.truth(question, tables.read(place.train, ["label"]).label), len(tables.read(place.test, ["id"]))
     metric, keys = metrics.METRICS[question.metric], fold_keys(place, settled)
     scores, ends = dict.fromkeys(keys), {}
     for key in keys:
