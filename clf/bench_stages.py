@@ -23,7 +23,7 @@ import pandas as pd
 import tensorflow as tf
 from simplejpeg import decode_jpeg
 
-from clf import augment, data, images, learn, models, paths, store, train
+from clf import augment, data, images, learn, material, models, paths, planning, store
 from clf.bench import CLASSES, QUICK, draw, in_threads, peak, rates, record, sample_photos, seconds, turns
 from clf.bench_explore import decode_quickly
 from clf.config import Config
@@ -70,11 +70,11 @@ class Ground:
             self.pack(side)
         return store.load(self.packed(side))
 
-    def material(self, side: int) -> train.Material:
+    def material(self, side: int) -> material.Material:
         """The store of that side, with classes that say nothing."""
         pictures = self.store(side)
         table = pd.DataFrame({"fold": "1", "sample": self.rows.astype(str)})
-        return train.Material(question(), pictures, self.rows, np.empty(0, int), self.rows % CLASSES, table)
+        return material.Material(question(), pictures, self.rows, np.empty(0, int), self.rows % CLASSES, table)
 
 
 def write_photos(raw: Path, sizes: Sizes) -> list[str]:
@@ -156,9 +156,9 @@ def packing(ground: Ground, repeats: int) -> Iterator[dict]:
 # -- store to batches --------------------------------------------------------------------------------------------------------------
 
 
-def stream(source: train.Material, side: int, sizes: Sizes, operations: str, steps: int) -> tf.data.Dataset:
+def stream(source: material.Material, side: int, sizes: Sizes, operations: str, steps: int) -> tf.data.Dataset:
     plan = learn.Plan(steps, max(1, len(source.truth) // sizes.batch), min(sizes.batch, len(source.truth)), side, "adamw", 0.1, 0)
-    return train.batches(Config(augment=operations), source, plan, np.arange(len(source.truth)))(0)
+    return material.batches(Config(augment=operations), source, plan, np.arange(len(source.truth)))(0)
 
 
 def consume(batches) -> None:
@@ -219,9 +219,9 @@ class Trained:
         sizes = ground.sizes
         self.name, self.source = name, ground.material(STORED[name])
         self.settled = Config(model=name, batch_size=min(sizes.batch, len(ground.rows)), views="mirror")
-        self.learner = train.fitting(self.settled, self.source, ground.rows, 1, lambda line: None)
+        self.learner = planning.fitting(self.settled, self.source, ground.rows, 1, lambda line: None)
         self.plan = self.learner.plan
-        self.stream = train.batches(self.settled, self.source, self.plan, ground.rows)
+        self.stream = material.batches(self.settled, self.source, self.plan, ground.rows)
         self.before = self.learner.state()
         self.batch = next(iter(self.learner.strategy.experimental_distribute_dataset(self.stream(0, 1))))
         self.steps = 1
@@ -307,9 +307,9 @@ def augmenting(ground: Ground, on: Trained, repeats: int) -> Iterator[dict]:
 
 def predicting(ground: Ground, on: Trained, repeats: int) -> Iterator[dict]:
     """Prediction with mirrored views beside the forward pass on a batch that stays."""
-    predictor = train.make_predictor(on.source, on.learner.model, on.plan.views)
+    predictor = planning.make_predictor(on.source, on.learner.model, on.plan.views)
     rows, side = ground.rows, on.plan.side
-    resident, _, _ = next(iter(train.passing(on.source, side, "train", rows)))
+    resident, _, _ = next(iter(material.passing(on.source, side, "train", rows)))
     resident = tf.identity(resident)
     calls = -(-len(rows) // len(resident))
 
@@ -319,7 +319,7 @@ def predicting(ground: Ground, on: Trained, repeats: int) -> Iterator[dict]:
         found.numpy()
 
     padded = calls * len(resident)  # both compute the last batch's padding
-    found = rates({"ours": lambda: predictor(train.passing(on.source, side, "train", rows), rows), "bare": bare}, padded, repeats)
+    found = rates({"ours": lambda: predictor(material.passing(on.source, side, "train", rows), rows), "bare": bare}, padded, repeats)
     yield record(f"predict, 2 views, {on.title}", found["ours"], "pictures/s", found["bare"], "the bare forward pass")
 
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from clf import augment, data, folds, images, learn, losses, metrics, models, paths, runs, store, tables, targets, train
+from clf import augment, data, folds, images, learn, losses, material, metrics, models, paths, planning, runs, store, tables, targets, train
 from clf.config import Config
+from clf.material import Material
 from clf.problem import SINGLE
-from clf.train import Material
 
 
 @dataclass(frozen=True)
@@ -41,19 +41,19 @@ class Bench:
     plan: learn.Plan
 
     def stream(self, augmentation: str | None = None):
-        return train.batches(self.settled, self.source, self.plan, self.rows, augmentation)
+        return material.batches(self.settled, self.source, self.plan, self.rows, augmentation)
 
     def learner(self) -> learn.Learner:
-        return train.make_learner(self.settled, self.source, self.plan)
+        return planning.make_learner(self.settled, self.source, self.plan)
 
 
 def bench(place: paths.Place, settled: Config, side: int, size: int) -> Bench:
     """The first `size` rows of the nested sample: those of fold 0 are held out. Batches are as large as step 05's, for the forecast's sake."""
-    source = train.material(place, side)
+    source = material.load(place, side)
     every, _ = folds.rows(source.folds, "0")
     rows, held_out = (folds.sample(source.folds, round(size * len(part) / len(source.folds)), part) for part in folds.rows(source.folds, "0"))
-    settled = dataclasses.replace(settled, batch_size=max(1, min(train.batch_size(settled, len(every)), len(rows) // 4)))
-    plan = train.fitting(settled, source, rows, 1000, print).plan if models.gpu_count() else train.make_plan(settled, source, len(rows), 1000)
+    settled = dataclasses.replace(settled, batch_size=max(1, min(planning.batch_size(settled, len(every)), len(rows) // 4)))
+    plan = planning.fitting(settled, source, rows, 1000, print).plan if models.gpu_count() else planning.make_plan(settled, source, len(rows), 1000)
     return Bench(place, settled, source, rows, held_out, plan)
 
 
@@ -99,7 +99,7 @@ def belong_together(on: Bench, count: int = 64) -> Check:
     found = {}
     right_labels = 0
     for augmentation in ("none", on.settled.augment):
-        stream = train.batches(on.settled, on.source, plan, few, augmentation)
+        stream = material.batches(on.settled, on.source, plan, few, augmentation)
         pictures, wanted, rows = next(iter(stream(0)))
         nearest = few[(thumbnails(pictures.numpy()) @ reference.T).argmax(1)]
         # Equal pictures under two rows are not an error: their reference thumbnails agree.
@@ -115,7 +115,7 @@ def belong_together(on: Bench, count: int = 64) -> Check:
 
 def held_out_stays_out(on: Bench) -> Check:
     """No batch of a training epoch holds a held-out row, its picture, or a row that is bound to one (the same group or duplicates)."""
-    stream = train.batches(on.settled, on.source, on.plan, on.rows, "none")
+    stream = material.batches(on.settled, on.source, on.plan, on.rows, "none")
     seen = np.concatenate([rows.numpy() for _, _, rows in stream(0, on.plan.steps_per_epoch)])
     units = folds.bound(tables.read(on.place.train))
     leaked = {
@@ -135,11 +135,11 @@ def other_seed(on: Bench) -> Check:
     orders, draws, weights = [], [], []
     for seed in (on.settled.seed, on.settled.seed + 1):
         settled = dataclasses.replace(on.settled, seed=seed, batch_size=len(few))
-        plan = train.make_plan(settled, on.source, len(few), 1)
-        _, _, rows = next(iter(train.batches(settled, on.source, plan, few, "none")(0)))
+        plan = planning.make_plan(settled, on.source, len(few), 1)
+        _, _, rows = next(iter(material.batches(settled, on.source, plan, few, "none")(0)))
         orders.append(rows.numpy())
         draws.append(augment.build(settled.augment, on.source.question, seed, plan.side)(pictures, few, 0))
-        weights.append(train.make_learner(settled, on.source, plan).model.get_weights())
+        weights.append(planning.make_learner(settled, on.source, plan).model.get_weights())
     equal = {
         "orders": np.array_equal(*orders),
         "draws": np.array_equal(*draws) and not np.array_equal(draws[0], pictures),
@@ -166,7 +166,7 @@ def first_steps(on: Bench, steps: int = 6) -> list[Check]:
     """A few steps on one batch. The head (the last layer with weights) makes something of its features: the logits differ between
     pictures. And every weight moves; decay is off, which would move weights that no gradient reaches."""
     settled = dataclasses.replace(on.settled, weight_decay=0.0)
-    learner = train.make_learner(settled, on.source, train.make_plan(settled, on.source, len(on.rows), steps + 2))
+    learner = planning.make_learner(settled, on.source, planning.make_plan(settled, on.source, len(on.rows), steps + 2))
     batch = next(iter(on.stream()(0)))
     before = [variable.numpy() for variable in learner.model.trainable_variables]
     for _ in range(steps):
@@ -198,9 +198,9 @@ def learnt_by_heart(on: Bench, seconds: float = 15.0, steps: int = 200) -> Check
     """A few pictures, not augmented, over and over: nearly all are right in the end (see `learnt`)."""
     few = on.rows[: min(32, len(on.rows))]
     settled = dataclasses.replace(on.settled, label_smoothing=0.0, mix="none", ema=0.0, batch_size=len(few))
-    plan = dataclasses.replace(train.make_plan(settled, on.source, len(few), steps), learning_rate=on.plan.learning_rate * 128 / len(few) / 2)
-    learner = train.make_learner(settled, on.source, plan)
-    batch = next(iter(train.batches(settled, on.source, plan, few, "none")(0)))
+    plan = dataclasses.replace(planning.make_plan(settled, on.source, len(few), steps), learning_rate=on.plan.learning_rate * 128 / len(few) / 2)
+    learner = planning.make_learner(settled, on.source, plan)
+    batch = next(iter(material.batches(settled, on.source, plan, few, "none")(0)))
     float(learner.step(*batch))  # compiles, which is not counted
     right, began, taken = 0.0, time.monotonic(), 1
     while right < 0.97 and taken < steps and (time.monotonic() - began < seconds or taken < 12):
@@ -243,7 +243,7 @@ def trained(on: Bench, seconds: float) -> tuple[list[Check], dict]:
     """A short training on the sample: does the loss fall, is the result better than the prior, does it depend on the picture, and how
     long does the step wait for data? Returns the checks and what the forecast needs."""
     learner = on.learner()
-    per_step, compiling = train.measure(learner, on.stream(), 2.0)
+    per_step, compiling = planning.measure(learner, on.stream(), 2.0)
     steps = int(np.clip(seconds / per_step, 8, 30 * on.plan.steps_per_epoch))
     plan = dataclasses.replace(on.plan, steps=steps)
     on = dataclasses.replace(on, plan=plan)
@@ -258,10 +258,10 @@ def trained(on: Bench, seconds: float) -> tuple[list[Check], dict]:
     for _ in on.stream()(0, min(steps, 50)):
         pass
     feeding = (time.monotonic() - began) / min(steps, 50)
-    learn.recalibrate(learner.model, on.stream()(0, min(steps, train.RECALIBRATION)))
+    learn.recalibrate(learner.model, on.stream()(0, min(steps, planning.RECALIBRATION)))
     held_out = on.held_out
-    predictor = train.make_predictor(on.source, learner.model, "one")
-    predicted = predictor(train.passing(on.source, plan.side, "train", held_out), held_out).astype(np.float64)
+    predictor = planning.make_predictor(on.source, learner.model, "one")
+    predicted = predictor(material.passing(on.source, plan.side, "train", held_out), held_out).astype(np.float64)
     part = max(1, len(course) // 5)
     first, last = float(np.mean(course[:part])), float(np.mean(course[-part:]))
     spread = float((predicted.std(0) / unit(on)).max())
@@ -343,7 +343,7 @@ def all_checks(on: Bench, seconds: float, report) -> tuple[list[Check], dict | N
 def forecast(on: Bench, timing: dict) -> dict:
     """Minutes per epoch of step 05 on fold 0, and its peak memory in MiB: this process's, which holds the same network and batches."""
     rows, _ = folds.rows(on.source.folds, "0")
-    batch = train.batch_size(on.settled, len(rows))
+    batch = planning.batch_size(on.settled, len(rows))
     per_picture = timing["seconds_per_step"] / on.plan.batch_size
     minutes = len(rows) // batch * batch * per_picture / 60
     return {"rows": len(rows), "minutes_per_epoch": minutes, "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from clf import batch, config, containers, data, images, learn, losses, models, paths, problem, runs, store, tables, targets, train
+from clf import batch, config, containers, data, images, learn, losses, material, models, paths, problem, runs, store, tables, targets
 from clf.config import Config, Mistake
 from clf.problem import Problem
 
@@ -162,7 +162,7 @@ def write_table(output: Path, trained: Trained, folder: Path, names: list[str]) 
 
     A picture that cannot be read has its reason under `error` and nothing else. Returns how many these are.
     """
-    predict, size, failed = forward(trained), train.FORWARD_BATCH, 0
+    predict, size, failed = forward(trained), material.FORWARD_BATCH, 0
     pictures = prepared(trained, folder, names)
     bar = config.progress(total=len(names), desc="predicting", unit="picture")
     # Names of files that are no UTF-8 stay what they are.
@@ -286,7 +286,7 @@ def describe(trained: Trained) -> dict:
 
 def differences(place: paths.Place, trained: Trained, expected: runs.Predictions, draft: paths.Export) -> dict[str, float]:
     """The largest difference from the run's own predictions, of a probability or as a share of a value's range, for each way to ask."""
-    source = train.material(place, trained.stored_side)
+    source = material.load(place, trained.stored_side)
     pictures = data.resize(source.pictures[source.test_store[expected.test_rows[:COMPARED]]], trained.side)
     given, found = draft.folder / "given.npy", draft.folder / "found.npz"
     np.save(given, pictures)

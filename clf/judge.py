@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from clf import compare, config, crew, decisions, folds, gate, intervals, paths, problem, report, runs, styles, submission, tables, targets, train
+from clf import compare, config, crew, decisions, folds, gate, intervals, paths, planning, problem, report, runs, styles, submission, tables, targets
 from clf.compare import Bench, Training
 from clf.config import Config
 
@@ -44,7 +44,7 @@ def base(place: paths.Place, wanted: Config, steps: int, seeds: int) -> Config:
     """Every fold with each seed, about so many steps each."""
     settled = runs.settle(place, dataclasses.replace(wanted, fold="all", seeds=seeds, minutes=0.0, epochs=1.0, width=wanted.width or 1.0))
     rows = len(folds.rows(tables.read(place.folds), "0")[0])
-    return dataclasses.replace(settled, epochs=round(steps * train.batch_size(settled, rows) / rows, 3))
+    return dataclasses.replace(settled, epochs=round(steps * planning.batch_size(settled, rows) / rows, 3))
 
 
 def variants(settled: Config) -> dict[str, Config]:

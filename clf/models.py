@@ -53,7 +53,7 @@ class Entry:
     scaling: tuple[Channels, Channels] = SCRATCH
     imagenet: Pretrained | None = None
     weight_decay: float = 5e-4
-    by_budget: bool = False  # whether its width and its views follow the budget unless asked (see `train.width` and `train.with_views`)
+    by_budget: bool = False  # whether its width and its views follow the budget unless asked (see `planning.width` and `planning.with_views`)
 
 
 def _preset(model: str, name: str, family: str) -> Pretrained:

@@ -4,14 +4,14 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from clf import compare, config, gate, intervals, paths, runs, train
+from clf import compare, config, gate, intervals, paths, planning, runs, train
 from clf.config import Config
 
 _STRONGER = {"none": "light", "light": "medium", "medium": "strong"}
 
 # name -> the settings that it changes
 CHANGES: dict[str, Callable[[Config], dict]] = {
-    "wider network": lambda base: {} if train.by_budget(base) else {"width": round((base.width or 1) * 1.5, 3)},
+    "wider network": lambda base: {} if planning.by_budget(base) else {"width": round((base.width or 1) * 1.5, 3)},
     "stronger augmentation": lambda base: {"augment": _STRONGER.get(base.augment, base.augment)},
     "mixing": lambda base: {"mix": "cutmix" if base.mix == "none" else "none"},
 }
@@ -39,7 +39,7 @@ def trials(settled: Config) -> list[Trial]:
     return found + [Trial(name, dataclasses.replace(base, **changed), changed) for name, changed in changes.items()]
 
 
-def run_trial(place: paths.Place, trial: Trial, budget: train.Budget) -> paths.Run:
+def run_trial(place: paths.Place, trial: Trial, budget: planning.Budget) -> paths.Run:
     """Trains a trial as a run of its own; a no-op where it is whole."""
     run = runs.open_run(place, trial.settled)
     if not run.score.exists():
@@ -51,22 +51,22 @@ def run_trial(place: paths.Place, trial: Trial, budget: train.Budget) -> paths.R
 
 def run_all(place: paths.Place, settled: Config) -> list[tuple[Trial, paths.Run]]:
     """Trains every trial. With `minutes=` the base gets its share of what is left, and each change the same budget: as many steps as the
-    base where a step costs the same, else as many seconds of steps. Only the base where its share is worth fewer than train.FEWEST steps."""
+    base where a step costs the same, else as many seconds of steps. Only the base where its share is worth fewer than planning.FEWEST steps."""
     train.check_names(place, settled)
-    found, end = trials(settled), train.end_of(settled)
+    found, end = trials(settled), planning.end_of(settled)
     tried = []
     for number, trial in enumerate(found):
         print(f"-- {trial.name} {trial.changed or ''}")
-        budget = train.Budget()
+        budget = planning.Budget()
         if end and not tried:
             # One share stays in hand: wider networks predict longer as well, and the page has to be drawn.
-            budget = train.Budget(finish_by=train.share(end, number, len(found) + 1))
+            budget = planning.Budget(finish_by=planning.share(end, number, len(found) + 1))
         elif end:
             base = paths.read_json(tried[0][1].fold(tried[0][0].settled.fold).plan)
             limit = {"step_seconds": base["seconds"]} if COST & trial.changed.keys() else {"steps": base["steps"]}
-            budget = train.Budget(**limit, width=base["width"], views=base["views"])
+            budget = planning.Budget(**limit, width=base["width"], views=base["views"])
         tried.append((trial, run_trial(place, trial, budget)))
-        if end and len(tried) == 1 and paths.read_json(tried[0][1].fold(trial.settled.fold).plan)["steps"] < train.FEWEST:
+        if end and len(tried) == 1 and paths.read_json(tried[0][1].fold(trial.settled.fold).plan)["steps"] < planning.FEWEST:
             break
     return tried
 
@@ -141,7 +141,7 @@ def keep(place: paths.Place, table: list[dict], base: dict) -> tuple[str, str]:
     ours = not place.config.exists() or paths.hash_file(place.config) == before
     said = "no change beat the noise, none kept"
     if all(line["gain"] is None for line in table):
-        said = f"nothing tried: minutes= leaves each of {len(CHANGES) + 2} trials fewer than {train.FEWEST} steps on this machine"
+        said = f"nothing tried: minutes= leaves each of {len(CHANGES) + 2} trials fewer than {planning.FEWEST} steps on this machine"
     if kept:
         said = f"kept {kept['change']} ({kept['gain']:+.4f}, interval {kept['gain_low']:+.4f} … {kept['gain_high']:+.4f})"
     if not ours:

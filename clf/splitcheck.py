@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from clf import config, folds, groups, learn, metrics, paths, readers, runs, tables, targets, train
+from clf import config, folds, groups, learn, material, metrics, paths, planning, readers, runs, tables, targets
 from clf.config import Config, Mistake
 from clf.problem import SINGLE, Problem
 from clf.raw import Raw
@@ -151,7 +151,7 @@ def sides(fold: dict[str, np.ndarray], seed: int) -> dict[tuple[str, int], tuple
 
 
 def outcome(
-    source: train.Material, table: pd.DataFrame, settled: Config, rows: np.ndarray, units: np.ndarray, finish_by: float | None = None
+    source: material.Material, table: pd.DataFrame, settled: Config, rows: np.ndarray, units: np.ndarray, finish_by: float | None = None
 ) -> Outcome:
     """Trains every fold of both kinds with every seed. `table` as train.csv, `units` of all its rows, `rows` the sample.
 
@@ -167,12 +167,12 @@ def outcome(
     for number in range(SEEDS):
         seeded = dataclasses.replace(settled, seed=settled.seed + number)
         some = rows[parts[KINDS[0], 0][0]]
-        learner = train.fitting(seeded, source, some, 1, print)
+        learner = planning.fitting(seeded, source, some, 1, print)
         plan = learner.plan if plan is None else plan
         steps = plan.steps if number else _steps(seeded, source, learner, some, finish_by)
-        plan = train.with_steps(learner.plan, seeded, steps)
+        plan = planning.with_steps(learner.plan, seeded, steps)
         learner.follow(plan)
-        predictor, first = train.make_predictor(source, learner.model, "one"), learner.state()
+        predictor, first = planning.make_predictor(source, learner.model, "one"), learner.state()
         for (kind, _), (seen, valid) in parts.items():
             learner.restore(first)
             predicted[kind][number, valid] = _trained(seeded, source, learner, predictor, rows[seen], rows[valid])
@@ -182,33 +182,33 @@ def outcome(
     return Outcome(rows, units, fold, mates, predicted, len(some), plan)
 
 
-def _steps(settled: Config, source: train.Material, learner: learn.Learner, rows: np.ndarray, finish_by: float | None) -> int:
+def _steps(settled: Config, source: material.Material, learner: learn.Learner, rows: np.ndarray, finish_by: float | None) -> int:
     per_epoch = learner.plan.steps_per_epoch
     if finish_by is None:
         return round(settled.epochs * per_epoch)
-    per_step, compiling = train.measure(learner, train.batches(settled, source, learner.plan, rows), 2.0)
+    per_step, compiling = planning.measure(learner, material.batches(settled, source, learner.plan, rows), 2.0)
     left = (finish_by - time.monotonic() - (SEEDS - 1) * compiling) * (1 - OVERHEAD)
     return int(np.clip(left / TRAININGS / per_step, min(20, per_epoch), EPOCHS * per_epoch))
 
 
-def _trained(settled: Config, source: train.Material, learner: learn.Learner, predictor, seen: np.ndarray, valid: np.ndarray) -> np.ndarray:
+def _trained(settled: Config, source: material.Material, learner: learn.Learner, predictor, seen: np.ndarray, valid: np.ndarray) -> np.ndarray:
     """float64 [len(valid),K]"""
-    stream = train.batches(settled, source, learner.plan, seen)
+    stream = material.batches(settled, source, learner.plan, seen)
     for number, batch in enumerate(learner.strategy.experimental_distribute_dataset(stream(0)), 1):
         learner.take_step(number, batch)
     learner.take_average()
-    learn.recalibrate(learner.model, stream(0, min(train.RECALIBRATION, learner.plan.steps)))
-    return predictor(train.passing(source, learner.plan.side, "train", valid), valid).astype(np.float64)
+    learn.recalibrate(learner.model, stream(0, min(planning.RECALIBRATION, learner.plan.steps)))
+    return predictor(material.passing(source, learner.plan.side, "train", valid), valid).astype(np.float64)
 
 
 def all_checks(place: paths.Place, settled: Config, asked: str, size: int, report: Callable) -> dict:
     """Tests each grouping in an equal share of `minutes=`, hands what it says to `report`, and returns `{"groupings", "said"}`."""
-    source, table = train.material(place, runs.store_side(place)), tables.read(place.train)
-    todo, end = groupings(place, source.question, table, asked), train.end_of(settled)
+    source, table = material.load(place, runs.store_side(place)), tables.read(place.train)
+    todo, end = groupings(place, source.question, table, asked), planning.end_of(settled)
     open_rows, results = np.flatnonzero(source.folds.fold != folds.HOLDOUT), []
     for number, grouping in enumerate(todo):
         rows = sample(grouping.units, open_rows, size, settled.seed)
-        found = outcome(source, table, settled, rows, grouping.units, train.share(end, number, len(todo)) if end else None)
+        found = outcome(source, table, settled, rows, grouping.units, planning.share(end, number, len(todo)) if end else None)
         truth = source.truth[rows]
         result = {"column": grouping.column, "used": grouping.used, "steps": found.plan.steps, **judged(source.question, truth, found)}
         result["leaked"] = leaked(source.question, truth, found, grouping.names[rows], table["id"].to_numpy()[rows])

@@ -28,7 +28,7 @@ class EitherWay(Mirrored):
 
 @pytest.fixture(autouse=True)
 def deterministic():
-    """As `train.make_learner` has it: under op determinism some layers cannot be made."""
+    """As `planning.make_learner` has it: under op determinism some layers cannot be made."""
     keras.utils.set_random_seed(0)
     tf.config.experimental.enable_op_determinism()
 

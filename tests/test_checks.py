@@ -196,7 +196,7 @@ def test_shuffled_labels_are_seen(other_table):
 
 
 def test_first_weights_that_are_too_large_are_seen(bench, monkeypatch):
-    whole = checks.train.make_learner
+    whole = checks.planning.make_learner
 
     def large(*arguments):
         learner = whole(*arguments)
@@ -204,7 +204,7 @@ def test_first_weights_that_are_too_large_are_seen(bench, monkeypatch):
         head.set_weights([keras.random.normal(weight.shape, stddev=3, seed=1) for weight in head.get_weights()])
         return learner
 
-    monkeypatch.setattr(checks.train, "make_learner", large)
+    monkeypatch.setattr(checks.planning, "make_learner", large)
     assert seen(bench) == {"loss at start is a uniform guess's": "failed"}
 
 
@@ -225,12 +225,12 @@ def test_held_out_labels_that_do_not_follow_from_the_pictures_are_seen(bench):
 
 
 def test_a_run_that_does_not_repeat_is_seen(bench, monkeypatch):
-    whole, seeds = checks.train.make_learner, iter((0, 1))
+    whole, seeds = checks.planning.make_learner, iter((0, 1))
 
     def other(settled, source, plan):
         return whole(settled, source, dataclasses.replace(plan, seed=next(seeds)))
 
-    monkeypatch.setattr(checks.train, "make_learner", other)
+    monkeypatch.setattr(checks.planning, "make_learner", other)
     assert checks.same_twice(bench).state == "warned"
 
 

@@ -39,7 +39,7 @@ LAYERS = {
     },
     2: {"networks"},
     3: {"data", "augment", "models", "learn", "optim", "losses"},
-    4: {"train"},
+    4: {"material", "planning", "train"},
     5: {"checks", "search", "inference", "bench", "bench_explore", "bench_stages", "bench_runs", "splitcheck", "judge"},
 }
 LAYER_OF = {module: layer for layer, modules in LAYERS.items() for module in modules}

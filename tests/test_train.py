@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 from layouts import prepare
 
-from clf import augment, config, learn, losses, metrics, models, optim, paths, problem, runs, tables, targets, train
+from clf import augment, config, learn, losses, material, metrics, models, optim, paths, planning, problem, runs, tables, targets, train
 from clf.config import Mistake
 
 
@@ -76,8 +76,8 @@ def trained(place, **changes) -> paths.Run:
 
 def learner_of(place, **changes) -> learn.Learner:
     wanted = settled(place, **changes)
-    source = train.material(place, 32)
-    return train.make_learner(wanted, source, train.make_plan(wanted, source, 72, 4))
+    source = material.load(place, 32)
+    return planning.make_learner(wanted, source, planning.make_plan(wanted, source, 72, 4))
 
 
 def test_a_step_that_xla_cannot_compile_goes_without(place, monkeypatch):
@@ -91,13 +91,13 @@ def test_a_step_that_xla_cannot_compile_goes_without(place, monkeypatch):
 
     monkeypatch.setattr(learn.Learner, "_replica_step", without)
     monkeypatch.setattr(models, "gpu_count", lambda: 1)
-    source, said = train.material(place, 32), []
-    learner = train.fitting(settled(place), source, np.arange(72), 4, said.append)
+    source, said = material.load(place, 32), []
+    learner = planning.fitting(settled(place), source, np.arange(72), 4, said.append)
     assert not learner.plan.xla
     assert [line.partition(" (")[0] for line in said] == ["xla: the step does not compile"]
-    assert np.isfinite(float(learner.take_step(1, next(iter(train.batches(settled(place), source, learner.plan, np.arange(72))(0, 1))))))
+    assert np.isfinite(float(learner.take_step(1, next(iter(material.batches(settled(place), source, learner.plan, np.arange(72))(0, 1))))))
     with pytest.raises(Mistake, match=r"xla=true: the step of model=resnet10 does not compile .* Take xla=auto or xla=false"):
-        train.fitting(settled(place, xla="true"), source, np.arange(72), 4, said.append)
+        planning.fitting(settled(place, xla="true"), source, np.arange(72), 4, said.append)
 
 
 def test_a_schedule_holds_no_whole_numbers():
@@ -108,27 +108,27 @@ def test_a_schedule_holds_no_whole_numbers():
 
 def test_the_width_of_airbench_follows_the_budget_and_no_other_does(place):
     def of(budget, **changes):
-        return train.width(settled(place, **{"model": "airbench", "width": 0.0, "minutes": 5.0, **changes}), "float32", budget)
+        return planning.width(settled(place, **{"model": "airbench", "width": 0.0, "minutes": 5.0, **changes}), "float32", budget)
 
-    short, long = (of(train.Budget(step_seconds=seconds)) for seconds in (0.01, 1e6))
+    short, long = (of(planning.Budget(step_seconds=seconds)) for seconds in (0.01, 1e6))
     assert (short, long) == (models.SMALLEST, models.LARGEST)
-    assert of(train.Budget(finish_by=time.monotonic() + 1e6)) == models.LARGEST
-    assert of(train.Budget()) == of(train.Budget(steps=5)) == 1
-    assert of(train.Budget(step_seconds=1e6), model="resnet10") == of(train.Budget(step_seconds=1e6), minutes=0.0) == 1
-    assert of(train.Budget(steps=5, width=0.5)) == of(train.Budget(step_seconds=1e6, width=0.5)) == 0.5  # as 06 gives its base's
-    assert of(train.Budget(step_seconds=1e6), weights="imagenet") == 1
+    assert of(planning.Budget(finish_by=time.monotonic() + 1e6)) == models.LARGEST
+    assert of(planning.Budget()) == of(planning.Budget(steps=5)) == 1
+    assert of(planning.Budget(step_seconds=1e6), model="resnet10") == of(planning.Budget(step_seconds=1e6), minutes=0.0) == 1
+    assert of(planning.Budget(steps=5, width=0.5)) == of(planning.Budget(step_seconds=1e6, width=0.5)) == 0.5  # as 06 gives its base's
+    assert of(planning.Budget(step_seconds=1e6), weights="imagenet") == 1
     run = trained(place, model="airbench", width=0.5)
     for weights in (run.folder, run.fold("0").folder, run.fold("0").weights):
-        assert of(train.Budget(step_seconds=1e6), weights=str(weights)) == 0.5
+        assert of(planning.Budget(step_seconds=1e6), weights=str(weights)) == 0.5
 
 
 def test_a_plan_keeps_the_width_so_that_another_machine_continues_with_it(place):
     wanted = settled(place, model="airbench", width=0.0)
-    source = train.material(place, 32)
-    plan = dataclasses.replace(train.make_plan(wanted, source, 72, 4), width=0.5)
-    stem, first = [layer for layer in train.make_learner(wanted, source, plan).model.layers if isinstance(layer, keras.layers.Conv2D)][:2]
+    source = material.load(place, 32)
+    plan = dataclasses.replace(planning.make_plan(wanted, source, 72, 4), width=0.5)
+    stem, first = [layer for layer in planning.make_learner(wanted, source, plan).model.layers if isinstance(layer, keras.layers.Conv2D)][:2]
     assert (stem.filters, first.filters) == (24, 32)
-    assert train.make_plan(settled(place, width=0.25), source, 72, 4).width == 0.25
+    assert planning.make_plan(settled(place, width=0.25), source, 72, 4).width == 0.25
 
 
 def test_decay_is_the_networks_own_unless_asked(place, monkeypatch):
@@ -158,8 +158,8 @@ def test_a_step_that_does_not_fit_is_computed_in_parts(place, monkeypatch):
         return whole(learner, *batch)
 
     monkeypatch.setattr(learn.Learner, "_replica_step", short)
-    wanted, source, said = settled(place), train.material(place, 32), []
-    learner = train.fitting(wanted, source, np.arange(72), 4, said.append)
+    wanted, source, said = settled(place), material.load(place, 32), []
+    learner = planning.fitting(wanted, source, np.arange(72), 4, said.append)
     assert learner.plan.parts == 4
     assert said[-1] == "out of memory: the batch of 16 is computed in 4 parts"
     assert int(learner.optimizer.iterations.numpy()) == 0
@@ -171,7 +171,7 @@ def test_a_picture_that_does_not_fit_alone_is_a_mistake(place, monkeypatch):
 
     monkeypatch.setattr(learn.Learner, "_replica_step", short)
     with pytest.raises(Mistake, match=r"one picture of 32 px is too much.*image_size="):
-        train.fitting(settled(place, batch_size=4), train.material(place, 32), np.arange(72), 4, print)
+        planning.fitting(settled(place, batch_size=4), material.load(place, 32), np.arange(72), 4, print)
 
 
 def test_entries_of_ones_own_are_trained_by_their_names(place, monkeypatch, capsys):
@@ -277,31 +277,31 @@ def test_targets_that_are_no_single_class_are_learnt_and_predicted_in_their_own_
 
 def test_values_are_targets_from_zero_to_one(prepared, tmp_path):
     with of_kind(prepared, tmp_path / "other", "regression") as place:
-        source = train.material(place, 32)
+        source = material.load(place, 32)
         labels = tables.read(place.train).label.to_numpy()
     found = source.targets(np.array([5, 0, 40]))
     assert found.dtype == np.float32
     size, shade = np.array([[float(word) for word in label.split()] for label in labels[[5, 0, 40]]]).T
     np.testing.assert_allclose(found, np.stack([(size - 10) / 490, (shade + 1) / 3], axis=1), atol=1e-6)
-    assert train.frequencies(source).tolist() == [1, 1]
+    assert material.frequencies(source).tolist() == [1, 1]
 
 
 def test_frequencies_of_labels_are_their_shares_of_the_rows(prepared, tmp_path):
     """Of the three kinds of pictures one is dark and round, one red, one nothing."""
     with of_kind(prepared, tmp_path / "other", "multilabel") as place:
-        np.testing.assert_allclose(train.frequencies(train.material(place, 32)), [1 / 3] * 3, atol=1e-6)
+        np.testing.assert_allclose(material.frequencies(material.load(place, 32)), [1 / 3] * 3, atol=1e-6)
 
 
 def test_views_are_moved_where_their_passes_are_cheap_and_the_network_is_one_for_small_pictures(place):
-    wanted, source = settled(place, model="airbench"), train.material(place, 32)
+    wanted, source = settled(place, model="airbench"), material.load(place, 32)
 
     def views(predicted: int, steps: int, **changes) -> str:
         asked = dataclasses.replace(wanted, **changes)
-        return train.with_views(train.make_plan(asked, source, 72, steps), asked, predicted, steps).views
+        return planning.with_views(planning.make_plan(asked, source, 72, steps), asked, predicted, steps).views
 
     assert wanted.views == "auto"
-    batch = train.batch_size(wanted, 72)
-    most = int(train.MOVED_VIEWS * 1000 * batch * 3 / 4)  # four passes more, each a third of a step
+    batch = planning.batch_size(wanted, 72)
+    most = int(planning.MOVED_VIEWS * 1000 * batch * 3 / 4)  # four passes more, each a third of a step
     assert views(most, 1000) == "mirror_shift"
     assert views(most + 1, 1000) == views(most, 1000, views="mirror") == views(most, 1000, model="resnet10") == "mirror"
     assert views(most, 1000, views="one") == "one"
@@ -309,13 +309,13 @@ def test_views_are_moved_where_their_passes_are_cheap_and_the_network_is_one_for
 
 @pytest.mark.parametrize("channels", [2, 6])
 def test_pictures_of_other_channels_are_augmented_trained_on_and_predicted(place, channels):
-    wanted, source = settled(place, augment="rand"), train.material(place, 32)
+    wanted, source = settled(place, augment="rand"), material.load(place, 32)
     source = dataclasses.replace(source, pictures=np.concatenate([source.pictures, 255 - source.pictures], axis=3)[..., :channels])
     rows = np.arange(72)
-    learner = train.make_learner(wanted, source, train.make_plan(wanted, source, len(rows), 3))
-    course = [float(learner.step(*batch)) for batch in train.batches(wanted, source, learner.plan, rows)(0)]
+    learner = planning.make_learner(wanted, source, planning.make_plan(wanted, source, len(rows), 3))
+    course = [float(learner.step(*batch)) for batch in material.batches(wanted, source, learner.plan, rows)(0)]
     assert np.isfinite(course).all()
-    found = train.make_predictor(source, learner.model, "mirror")(train.passing(source, 32, "train", rows), rows)
+    found = planning.make_predictor(source, learner.model, "mirror")(material.passing(source, 32, "train", rows), rows)
     np.testing.assert_allclose(found.sum(1), 1, atol=1e-5)
 
 
@@ -323,7 +323,7 @@ def test_an_undefined_metric_of_the_curve_is_no_number(place):
     text = place.problem.read_text()
     try:
         place.problem.write_text(text.replace('value = "accuracy"', 'value = "roc_auc"'))
-        source = train.material(place, 32)
+        source = material.load(place, 32)
         rows = np.flatnonzero(source.truth == 1)[:4]
         line = train.validation(source, 32, lambda batches, rows, what: np.full((len(rows), 3), 1 / 3), rows)()
     finally:
@@ -338,9 +338,9 @@ def test_balanced_sampling_needs_one_class_for_each_picture(prepared, tmp_path):
 
 
 def test_rare_classes_are_drawn_as_often_as_common_ones(place):
-    source = train.material(place, 32)
+    source = material.load(place, 32)
     wanted = settled(place, balance="sampling")
     rows = np.concatenate([np.flatnonzero(source.truth == 0)[:2], np.flatnonzero(source.truth != 0)[:46]])
-    plan = train.make_plan(wanted, source, len(rows), 3)
-    targets = np.concatenate([targets.numpy() for _, targets, _ in train.batches(wanted, source, plan, rows)(0)])
+    plan = planning.make_plan(wanted, source, len(rows), 3)
+    targets = np.concatenate([targets.numpy() for _, targets, _ in material.batches(wanted, source, plan, rows)(0)])
     assert targets.sum(0).tolist() == [16, 16, 16]
