@@ -115,10 +115,12 @@ def gain(
     known, level = moderated(measured), LEVEL / tries
     scores = [np.mean([metric.score(truth, each, asked) for each in arm]) for arm in (first, second)]
     found = sign(metric) * float(scores[1] - scores[0])
-    by_rows = row_variance(metric, truth, first, second, asked, units)
     repeated = [arm for arm in (first, second) if len(arm) > 1]
     within = np.mean([_within(metric, truth, arm, asked, units) for arm in repeated or [(first[0], second[0])]])
     parts = 1 / len(first) + 1 / len(second)
+    # Two arms answer at least as many rows differently as repeats of one do. Where they happen not to, the variance would be smaller than what
+    # it is known of, and the degrees of freedom next to none.
+    by_rows = max(within * parts, row_variance(metric, truth, first, second, asked, units))
 
     def spread(parts: float, rows: float) -> tuple[float, float]:
         """Variance of the gain and its degrees of freedom, for arms of such a number of repeats."""
@@ -132,7 +134,7 @@ def gain(
     enough = None
     for repeats in range(max(len(first), len(second)) + 1, MOST_REPEATS + 1):
         fewer = 2 / repeats
-        variance, degrees = spread(fewer, max(0.0, by_rows - within * parts) + within * fewer)
+        variance, degrees = spread(fewer, by_rows - within * parts + within * fewer)
         if found > t.ppf(1 - level, degrees) * np.sqrt(variance):
             enough = repeats
             break

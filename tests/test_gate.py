@@ -112,6 +112,18 @@ def test_equal_predictions_are_no_gain():
     assert (found.gain, found.probability, found.real) == (0, 0.5, False)
 
 
+def test_arms_that_happen_to_agree_keep_an_interval_that_says_something():
+    """Three trainings that each err on five rows of their own, and the same once more with one error more."""
+    first = [np.eye(2)[TRUTH] for _ in range(3)]
+    for number, answers in enumerate(first):
+        answers[5 * number : 5 * number + 5] = (0, 1)
+    second = [answers.copy() for answers in first]
+    second[2][100] = (0, 1)
+    found = gate.gain(ACCURACY, TRUTH, first, second, ASKED, Noise(0.6, 12.0, 18))
+    assert found.gain == pytest.approx(-1 / 1800)
+    assert 0.002 < found.high - found.low < 0.02
+
+
 def test_how_many_repeats_would_show_a_gain():
     generator = np.random.default_rng(5)
     told = []
