@@ -83,18 +83,20 @@ def sample(place: paths.Place, side: int) -> tuple[pd.DataFrame, np.ndarray] | s
     packed, rng = store.load(place.packed(side)), np.random.default_rng(0)
     units = folds.bound(tables.read(place.train, [*folds.BINDING]))
     order = rng.permutation(len(units))
-    alone, found = order[np.unique(units[order], return_index=True)[1]], []
-    listed = tables.read(place.pictures, ["part", "row", *tables.SIZES])
+    alone = order[np.unique(units[order], return_index=True)[1]]
+    listed, found, lines = tables.read(place.pictures, ["part", "row"]), [], []
     for part, rows in (("train", alone), ("test", None)):
-        lines = np.flatnonzero(listed.part == part)
-        where = tables.store_rows(listed, part, len(lines))
+        of_part = np.flatnonzero(listed.part == part)
+        where = tables.store_rows(listed, part, len(of_part))
         rows = np.flatnonzero(where >= 0) if rows is None else rows
         if len(rows) < ENOUGH:
             return f"Not looked at: {len(rows)} {part} rows that stand alone, and {ENOUGH} are needed."
         rows = np.sort(rng.permutation(rows)[:ROWS])
-        found.append(pd.concat([facts(packed[where[rows]]), sizes(listed.iloc[lines[rows]])], axis=1))
-    of_test = np.repeat([False, True], [len(each) for each in found])
-    return pd.concat(found, ignore_index=True), of_test
+        found.append(facts(packed[where[rows]]))
+        lines.append(of_part[rows])
+    del listed
+    seen = sizes(tables.read(place.pictures, ["part", *tables.SIZES]).iloc[np.concatenate(lines)])  # together: a format has one number
+    return pd.concat([pd.concat(found, ignore_index=True), seen], axis=1), np.repeat([False, True], [len(each) for each in lines])
 
 
 def told_apart(features: pd.DataFrame, of_test: np.ndarray) -> dict:

@@ -98,6 +98,15 @@ def test_of_rows_that_belong_together_one_is_looked_at(place):
     assert {"width", "format"} <= {*features}
 
 
+def test_a_format_that_only_the_test_has_is_a_shift(place):
+    listed, train = tables.read(place.pictures), tables.read(place.train)
+    tables.write(place.train, train.assign(group=""))
+    tables.write(place.pictures, listed.assign(format=np.where(listed.part == "train", "PNG", "JPEG")))
+    features, of_test = shift.sample(place, SIDE)
+    assert shift.area(features["format"].to_numpy(), of_test) in (0, 1)
+    assert "format" in [each["name"] for each in shift.told_apart(features, of_test)["differ"]]
+
+
 def test_the_answer_is_kept_until_the_tables_or_the_store_change(place, capsys):
     train = tables.read(place.train)
     tables.write(place.train, train.assign(group=""))
