@@ -11,7 +11,6 @@ import tensorflow as tf
 
 from clf import augment, data, folds, images, learn, losses, material, metrics, models, paths, planning, runs, store, tables, targets, train
 from clf.config import Config
-from clf.material import Material
 from clf.problem import SINGLE
 
 
@@ -35,7 +34,7 @@ class Bench:
 
     place: paths.Place
     settled: Config
-    source: Material
+    source: material.Material
     rows: np.ndarray
     held_out: np.ndarray
     plan: learn.Plan

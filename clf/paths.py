@@ -501,7 +501,7 @@ def names(folder: Path) -> list[str]:
         folders[:] = [name for name in folders if name != "__MACOSX"]
         inside = root[len(top) :] and root[len(top) :] + "/"
         found += [inside + name for name in there if name not in (".DS_Store", "Thumbs.db") and not name.startswith("._")]
-    return sorted(found, key=lambda name: name.replace("/", "\0"))  # as by a list of parts, which takes three times the memory
+    return sorted(found, key=lambda name: name.replace("/", "\0"))  # as by lists of parts, which take more memory
 
 
 def files(folder: Path) -> list[Path]:

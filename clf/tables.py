@@ -20,7 +20,7 @@ def read(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
     sign, chosen = delimiter(path), columns and columns.__contains__
     for encoding in ("utf-8-sig", "latin-1"):
         try:
-            # In chunks: while it is parsed, a cell takes four times the memory that it takes in the end.
+            # In chunks: while it is parsed, a table takes twice the memory that it takes in the end.
             chunks = pd.read_csv(
                 path, dtype=str, keep_default_na=False, encoding=encoding, usecols=chosen, index_col=False, sep=sign, chunksize=CHUNK_ROWS
             )
