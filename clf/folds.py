@@ -106,17 +106,20 @@ def bound(train: pd.DataFrame) -> np.ndarray:
     from scipy.sparse import coo_array  # slow to import: steps that only read folds do not wait
     from scipy.sparse.csgraph import connected_components
 
-    ends, count = [np.empty((2, 0), np.int32)], len(train)
+    keys, count = [], 0  # for each column int32 [N]: the number of what a row shares with others, or -1
     for column in BINDING:
-        if column in train:
-            numbers = pd.factorize(train[column])[0]
-            shared = np.flatnonzero((np.bincount(numbers)[numbers] > 1) & (train[column] != "").to_numpy())
-            same = np.unique(numbers[shared], return_inverse=True)[1]
-            ends.append(np.array([shared, count + same], np.int32))
-            count += same.max(initial=-1) + 1
-    ends = np.concatenate(ends, axis=1)
-    edges = coo_array((np.ones(ends.shape[1], bool), tuple(ends)), shape=(count, count))
-    return connected_components(edges, directed=False)[1][: len(train)]
+        numbers, names = pd.factorize(train[column] if column in train else np.full(len(train), ""))
+        shared = (np.bincount(numbers, minlength=len(names)) > 1) & np.asarray(names != "", bool)
+        keys.append(np.where(shared, count + np.cumsum(shared) - 1, -1).astype(np.int32)[numbers])
+        count += int(shared.sum())
+    one, other = keys
+    both = (one >= 0) & (other >= 0)
+    edges = coo_array((np.ones(both.sum(), bool), (one[both], other[both])), shape=(count, count))
+    unit = np.arange(count, count + len(train), dtype=np.int32)  # of a row that is alone
+    of_key = connected_components(edges, directed=False)[1] if count else unit
+    for key in (one, other):
+        unit[key >= 0] = of_key[key[key >= 0]]
+    return unit
 
 
 def split(held: pd.DataFrame, units: np.ndarray, folds: int, seed: int) -> np.ndarray:

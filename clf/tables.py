@@ -76,8 +76,9 @@ def pictures(train: pd.DataFrame, test: pd.DataFrame, test_readable: np.ndarray,
 
 
 def store_rows(pictures: pd.DataFrame, part: str, size: int) -> np.ndarray:
-    """int [size]: each row of the table train or test, its row in the store, -1 where it has no picture."""
-    found = pictures.row[pictures.part == part].replace("", "-1").to_numpy(int)
+    """int32 [size]: each row of the table train or test, its row in the store, -1 where it has no picture."""
+    # By way of Int32: otherwise every number becomes a Python string first.
+    found = pictures.row[pictures.part == part].replace("", "-1").astype("Int32").to_numpy(np.int32)
     if len(found) != size:
         raise Mistake(f"pictures.csv has {len(found)} {part} rows, the table {size}: run `make explore` again.")
     return found
