@@ -227,13 +227,15 @@ def learnt(on: Bench, wanted: np.ndarray, logits: tf.Tensor) -> float:
 
 def same_twice(on: Bench, steps: int = 2) -> Check:
     """Two runs of one seed take the same steps to the same weights, bit by bit."""
-    ends = []
+    ends, starts = [], [on.learner().state()]
+    learner = on.learner()
+    starts.append(learner.state())
     for _ in range(2):
-        learner = on.learner()
         for batch in on.stream()(0, steps):
             learner.step(*batch)
         ends.append(learner.state())
-    equal = all(np.array_equal(one, other) for one, other in zip(*ends, strict=True))
+        learner.restore(starts[1])
+    equal = all(np.array_equal(one, other) for pair in (starts, ends) for one, other in zip(*pair, strict=True))
     figure = f"after {steps} steps the weights are {'equal' if equal else 'different'}"
     return verdict("the same seed gives the same run", equal, figure, "an operation is not deterministic: results will not repeat", "warned")
 
@@ -246,12 +248,12 @@ def trained(on: Bench, seconds: float) -> tuple[list[Check], dict]:
     steps = int(np.clip(seconds / per_step, 8, 30 * on.plan.steps_per_epoch))
     plan = dataclasses.replace(on.plan, steps=steps)
     on = dataclasses.replace(on, plan=plan)
-    learner = on.learner()
+    learner.follow(plan)
     course = []
     for batch in on.stream()(0):
         course.append(float(learner.step(*batch)))
         if len(course) == 1:
-            began = time.monotonic()  # the first step compiles
+            began = time.monotonic()  # the first batches are not yet made
     step_seconds = (time.monotonic() - began) / (steps - 1)
     began = time.monotonic()
     for _ in on.stream()(0, min(steps, 50)):

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -125,9 +124,8 @@ def stored(run: paths.Run) -> dict[str, np.ndarray]:
 def interrupted(place: paths.Place) -> None:
     """Ctrl-C at the command alone, in the first fold: it ends with 130, and so does the fold's own process, which keeps a checkpoint."""
     fold = place.run("broken").fold("0")
-    listen = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a suite that runs in a shell's background ignores Ctrl-C, and hands that on
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    process = subprocess.Popen(command("broken"), cwd=paths.CHECKOUT, text=True, preexec_fn=listen, **pipes)
+    process = subprocess.Popen(command("broken"), cwd=paths.CHECKOUT, text=True, **pipes)
     while not fold.checkpoint.exists() and process.poll() is None:
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
