@@ -13,6 +13,7 @@ from test_train import OTHER_KINDS, of_kind
 
 from clf import augment, checks, config, data, models, paths, runs, tables, targets
 from tests import cases
+from tests.small import small as small
 
 AMPLE = 300.0  # seconds: every training here ends by its number of steps, so no verdict hangs on how fast the machine is
 
@@ -25,7 +26,7 @@ def prepared(tmp_path_factory):
 
 
 def make_bench(place: paths.Place) -> checks.Bench:
-    settled = runs.settle(place, config.Config(model="resnet10", width=0.25, batch_size=16, precision="float32"))
+    settled = runs.settle(place, config.Config(model="small", batch_size=16, precision="float32"))
     return checks.bench(place, settled, 32, 90)
 
 

@@ -247,10 +247,12 @@ numpy.savez(
 
 def test_an_export_predicts_the_same_without_this_package(script, place, expected, tmp_path):
     output = tmp_path / "for others"
-    for _ in range(2):  # the second replaces the first
-        done = script("export", "competition=small", f"output={output}")
-        assert done.returncode == 0, done.stderr
+    for file in ("export.json", "model.keras", "saved_model/of_before"):
+        paths.write_text(output / file, "an earlier export, which is replaced")
+    done = script("export", "competition=small", f"output={output}")
+    assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in output.iterdir()) == ["export.json", "model.keras", "saved_model"]
+    assert not (output / "saved_model" / "of_before").exists()
     said = json.loads((output / "export.json").read_text())
     assert said["classes"] == list(problem.read(place.problem).classes)
     assert (said["run"], said["side"], said["channels"], said["fit"], said["stored_side"]) == ("two", 24, 3, "pad", 32)

@@ -14,6 +14,7 @@ from layouts import prepare
 
 from clf import augment, config, learn, losses, material, metrics, models, optim, paths, planning, problem, runs, tables, targets, train
 from clf.config import Mistake
+from tests.small import small as small
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +59,7 @@ def of_kind(work, folder, kind: str):
         yield place
 
 
-SMALL = {"model": "resnet10", "width": 0.25, "batch_size": 16, "precision": "float32", "epochs": 1.0}
+SMALL = {"model": "small", "batch_size": 16, "precision": "float32", "epochs": 1.0}
 
 
 def settled(place, **changes) -> config.Config:
@@ -96,7 +97,7 @@ def test_a_step_that_xla_cannot_compile_goes_without(place, monkeypatch):
     assert not learner.plan.xla
     assert [line.partition(" (")[0] for line in said] == ["xla: the step does not compile"]
     assert np.isfinite(float(learner.take_step(1, next(iter(material.batches(settled(place), source, learner.plan, np.arange(72))(0, 1))))))
-    with pytest.raises(Mistake, match=r"xla=true: the step of model=resnet10 does not compile .* Take xla=auto or xla=false"):
+    with pytest.raises(Mistake, match=r"xla=true: the step of model=small does not compile .* Take xla=auto or xla=false"):
         planning.fitting(settled(place, xla="true"), source, np.arange(72), 4, said.append)
 
 
