@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import keras
@@ -105,8 +105,7 @@ class Budget:
     finish_by: float | None = None
     step_seconds: float | None = None
     steps: int | None = None
-    width: float = 0.0  # of the network, where another training has chosen it
-    views: str = ""  # of the predictions, likewise
+    like: dict = field(default_factory=dict)  # the plan of a training whose width, side and views this one takes, where there is one
 
 
 def measure(learner: learn.Learner, stream, seconds: float = 3.0, step: Callable | None = None) -> tuple[float, float]:
@@ -244,6 +243,13 @@ def rest_seconds(
     return sum(batches_of[:-1]) * per_batch + 1.0, points * batches_of[-1] * per_batch
 
 
+def chosen(settled: Config, precision: str, budget: Budget) -> Config:
+    """The settings with the network's width, the pictures' side and the views, where they are left open and the budget leads to them."""
+    views = budget.like.get("views", "auto") if settled.views == "auto" else settled.views
+    side = settled.image_size or budget.like.get("side", 0)
+    return dataclasses.replace(settled, width=settled.width or width(settled, precision, budget), image_size=side, views=views)
+
+
 def width(settled: Config, precision: str, budget: Budget) -> float:
     """Of the network that a budget trains: by its seconds and the machine's speed where the network's width follows them, else 1. With a
     run's weights that of the run."""
@@ -252,7 +258,7 @@ def width(settled: Config, precision: str, budget: Budget) -> float:
         plans = sorted((given.parent if given.is_file() else given).rglob(paths.Fold(given).plan.name))
         return paths.read_json(plans[0]).get("width", 1.0) if plans else 1.0
     seconds = budget.step_seconds or (budget.finish_by or 0) - time.monotonic()
-    return budget.width or (models.width_for(precision, seconds) if by_budget(settled) and seconds > 0 else 1.0)
+    return budget.like.get("width") or (models.width_for(precision, seconds) if by_budget(settled) and seconds > 0 else 1.0)
 
 
 def by_budget(settled: Config) -> bool:

@@ -380,8 +380,12 @@ def on_folds(place: paths.Place, settled: Config) -> paths.Run | None:
 
 def epochs_trained(run: paths.Run) -> float:
     """Of the run's folds, on average."""
-    plans = [paths.read_json(run.fold(key).plan) for key in paths.read_json(run.score)["folds"]]
-    return round(float(np.mean([plan["steps"] / plan["steps_per_epoch"] for plan in plans])), 2)
+    return round(float(np.mean([plan["steps"] / plan["steps_per_epoch"] for plan in plans(run)])), 2)
+
+
+def plans(run: paths.Run) -> list[dict]:
+    """Of each part of the run that has one, in the parts' order."""
+    return [paths.read_json(path) for path in sorted(run.folder.glob(f"*/{run.fold(0).plan.name}"))]
 
 
 def ranked(begun: list[paths.Run]) -> list[paths.Run]:

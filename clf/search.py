@@ -64,7 +64,7 @@ def run_all(place: paths.Place, settled: Config) -> list[tuple[Trial, paths.Run]
         elif end:
             base = paths.read_json(tried[0][1].fold(tried[0][0].settled.fold).plan)
             limit = {"step_seconds": base["seconds"]} if COST & trial.changed.keys() else {"steps": base["steps"]}
-            budget = planning.Budget(**limit, width=base["width"], views=base["views"])
+            budget = planning.Budget(**limit, like=base)
         tried.append((trial, run_trial(place, trial, budget)))
         if end and len(tried) == 1 and paths.read_json(tried[0][1].fold(trial.settled.fold).plan)["steps"] < planning.FEWEST:
             break

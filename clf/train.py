@@ -58,6 +58,7 @@ def fold(place: paths.Place, run: paths.Run, settled: Config, side: int, key: st
         if out.record.exists():
             print(f"{run.name} {out.folder.name}: whole, nothing to do")
             return
+        budget = dataclasses.replace(budget, like=budget.like or plan_like(place, run, settled))
         own = {"seed": runs.seed_of(settled, key), "weights": first_weights(place, settled, key)}
         _fold(place, run, dataclasses.replace(settled, **own), side, key, budget, pause_at)
         out.checkpoint.unlink(missing_ok=True)
@@ -79,8 +80,7 @@ def _fold(place: paths.Place, run: paths.Run, settled: Config, side: int, key: s
         learner = planning.make_learner(settled, source, plan)
         predictor = planning.make_predictor(source, learner.model, plan.views)
     else:
-        chosen = {"width": settled.width or planning.width(settled, precision, budget), "views": budget.views or settled.views}
-        settled = dataclasses.replace(settled, **chosen)
+        settled = planning.chosen(settled, precision, budget)
         learner = planning.fitting(settled, source, rows, 1, print)
         plan, predictor = planning.planned(budget, settled, source, rows, [len(valid), len(locked), len(test)], learner)
         paths.write_json(out.plan, asdict(plan))
@@ -104,6 +104,15 @@ def _fold(place: paths.Place, run: paths.Run, settled: Config, side: int, key: s
     facts |= {"devices": os.environ.get("CUDA_VISIBLE_DEVICES", "all")} | learn.device_memory()
     versions = {"python": platform.python_version(), "tensorflow": tf.__version__, "keras": keras.__version__}
     paths.write_json(out.record, {"rows": len(rows), "steps": learner.plan.steps, **facts, "versions": versions})
+
+
+def plan_like(place: paths.Place, run: paths.Run, settled: Config) -> dict:
+    """The plan that a new part of the run has to be like: that of an earlier part, or of a full run without a budget that of the folds with
+    the same settings, from which its epochs and its expected score come. Empty where there is none."""
+    found = runs.plans(run)
+    if not found and settled.fold == "full" and not settled.minutes and (other := runs.on_folds(place, settled)):
+        found = runs.plans(other)
+    return found[0] if found else {}
 
 
 def first_weights(place: paths.Place, settled: Config, key: str) -> str:

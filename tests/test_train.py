@@ -116,11 +116,29 @@ def test_the_width_of_airbench_follows_the_budget_and_no_other_does(place):
     assert of(planning.Budget(finish_by=time.monotonic() + 1e6)) == models.LARGEST
     assert of(planning.Budget()) == of(planning.Budget(steps=5)) == 1
     assert of(planning.Budget(step_seconds=1e6), model="resnet10") == of(planning.Budget(step_seconds=1e6), minutes=0.0) == 1
-    assert of(planning.Budget(steps=5, width=0.5)) == of(planning.Budget(step_seconds=1e6, width=0.5)) == 0.5  # as 06 gives its base's
+    assert (
+        of(planning.Budget(steps=5, like={"width": 0.5})) == of(planning.Budget(step_seconds=1e6, like={"width": 0.5})) == 0.5
+    )  # as 06 gives its base's
     assert of(planning.Budget(step_seconds=1e6), weights="imagenet") == 1
     run = trained(place, model="airbench", width=0.5)
     for weights in (run.folder, run.fold("0").folder, run.fold("0").weights):
         assert of(planning.Budget(step_seconds=1e6), weights=str(weights)) == 0.5
+
+
+def test_parts_of_a_run_and_a_full_one_after_it_have_the_network_that_the_first_part_chose(place, monkeypatch):
+    """The second part has more time than the first, and the full run none that would tell its width."""
+    chosen = iter((0.25, 2.0))
+    monkeypatch.setattr(models, "width_for", lambda policy, seconds: next(chosen))
+    wanted = settled(place, model="airbench", width=0.0, minutes=1.0, image_size=24, views="mirror", fold="all")
+    run = runs.open_run(place, wanted)
+    for key, seconds in (("0", 1.0), ("1", 2.0)):
+        train.fold(place, run, wanted, 32, key, planning.Budget(step_seconds=seconds))
+    assert [plan["width"] for plan in runs.plans(run)] == [0.25, 0.25]
+    paths.write_json(run.score, {"score": 0.5, "folds": {"0": 0.5, "1": 0.5}, "metric": "accuracy"})
+    full = dataclasses.replace(wanted, minutes=0.0, epochs=0.2, fold="full")
+    assert train.plan_like(place, runs.open_run(place, full), full) == runs.plans(run)[0]
+    run = trained(place, model="airbench", width=0.0, image_size=24, views="mirror", fold="full", epochs=0.2)
+    assert [(plan["width"], plan["side"], plan["steps"]) for plan in runs.plans(run)] == [(0.25, 24, 1)]
 
 
 def test_a_plan_keeps_the_width_so_that_another_machine_continues_with_it(place):
