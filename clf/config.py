@@ -79,7 +79,7 @@ class Config:
     weights: str = word("", "first weights: imagenet, or the folder of a run (of any competition) or a .keras file; empty: random")
     freeze: float = word(0.1, "with weights=: share of the steps that train the new head alone", 0, 1)
     layer_decay: float = word(0.7, "with weights=: rate of a group of layers over that of the group above it", 0.01, 1)
-    image_size: int = word(0, "side in px that the network sees; 0: by the network, at most the store's side", 0)
+    image_size: int = word(0, "side in px that the network sees; 0: the network's own, of resnet10 by minutes=; at most the store's", 0)
     fold: str = word("0", "one fold's number, all, or full (every row, nothing validated)")
     seeds: int = word(1, "trainings per fold, from seed= upwards, whose predictions are averaged", 1)
     epochs: float = word(0.0, "passes over the training rows; 0: as many as minutes= allows, for fold=full as many as the folds took, else 20", 0)

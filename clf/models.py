@@ -54,6 +54,7 @@ class Entry:
     imagenet: Pretrained | None = None
     weight_decay: float = 5e-4
     by_budget: bool = False  # whether its width and its views follow the budget unless asked (see `planning.width` and `planning.with_views`)
+    work: float = 0.0  # TFLOP of a step, per picture of image_size px; where given, the side follows the budget (see `planning.side`)
 
 
 def _preset(model: str, name: str, family: str) -> Pretrained:
@@ -83,7 +84,7 @@ MOBILENET_V2 = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h
 
 MODELS: dict[str, Entry] = {
     "airbench": Entry(networks.airbench, "muon", 0.1, 32, weight_decay=5e-3, by_budget=True),
-    "resnet10": Entry(networks.resnet10, "muon", 0.05, 64),
+    "resnet10": Entry(networks.resnet10, "muon", 0.05, 64, work=4.06e-4),
     "resnet18": Entry(networks.resnet18, "sgd", 0.1, 32),
     "resnet18_v2": Entry(resnet18_v2, "sgd", 0.1, 128),
     "resnet50": _photos(resnet50, UNIT, _preset("resnetv1", "resnet50_imagenet", "ResNetBackbone")),
@@ -358,11 +359,29 @@ def width_for(policy: str, seconds: float) -> float:
     policy's type measures here.
 
     Of widths 0.25 to 2 at equal numbers of operations on cifar-10, the best were 0.35 for 9 TFLOP, 0.5 for 60, 0.75 to 1 for 240 and 1 to 1.5
-    for 750. A network's steps reach some four fifths of the convolution's speed.
+    for 750.
     """
-    kind = tf.as_dtype(keras.DTypePolicy(policy).compute_dtype)
-    work = 0.8 * seconds * WORK / _convolution_seconds(kind)[kind]
+    work = work_within(policy, seconds)
     return float(np.clip(round(4 * 0.35 * (work / 9) ** 0.28) / 4, SMALLEST, LARGEST))
+
+
+SIDES = (64, 96, 128, 160, 192, 224)  # px that a budget chooses from
+ENOUGH = 12  # times that each row is seen: from there on more pixels pay more than more epochs
+
+
+def side_for(name: str, policy: str, seconds: float, rows: int, predicted: int, width: float, most: int) -> int:
+    """The side in px, at most `most`, at which a network learns most from `rows` in so many seconds: the largest at which it sees each of them
+    ENOUGH times and predicts others (each in two views, which take about as long as a step), by what a convolution measures here."""
+    entry = MODELS[name]
+    pictures = work_within(policy, seconds) / (entry.work * width**2)  # of image_size px; the time of each grows with its pixels
+    able = [side for side in SIDES if side <= most and pictures * (entry.image_size / side) ** 2 >= ENOUGH * rows + predicted]
+    return max(able, default=min(SIDES[0], most))
+
+
+def work_within(policy: str, seconds: float) -> float:
+    """TFLOP of a network's steps in so many seconds: they reach some four fifths of a convolution's speed."""
+    kind = tf.as_dtype(keras.DTypePolicy(policy).compute_dtype)
+    return 0.8 * seconds * WORK / _convolution_seconds(kind)[kind]
 
 
 @functools.cache  # measured once in a process

@@ -243,11 +243,14 @@ def rest_seconds(
     return sum(batches_of[:-1]) * per_batch + 1.0, points * batches_of[-1] * per_batch
 
 
-def chosen(settled: Config, precision: str, budget: Budget) -> Config:
-    """The settings with the network's width, the pictures' side and the views, where they are left open and the budget leads to them."""
+def chosen(settled: Config, source: material.Material, precision: str, budget: Budget, rows: int, predicted: int) -> Config:
+    """The settings with the network's width, the pictures' side and the views, where they are left open and the budget leads to them.
+
+    `rows` are trained on, `predicted` predicted.
+    """
     views = budget.like.get("views", "auto") if settled.views == "auto" else settled.views
-    side = settled.image_size or budget.like.get("side", 0)
-    return dataclasses.replace(settled, width=settled.width or width(settled, precision, budget), image_size=side, views=views)
+    settled = dataclasses.replace(settled, width=settled.width or width(settled, precision, budget), views=views)
+    return dataclasses.replace(settled, image_size=settled.image_size or side(settled, source, precision, budget, rows, predicted))
 
 
 def width(settled: Config, precision: str, budget: Budget) -> float:
@@ -257,8 +260,20 @@ def width(settled: Config, precision: str, budget: Budget) -> float:
         given = Path(settled.weights).expanduser()
         plans = sorted((given.parent if given.is_file() else given).rglob(paths.Fold(given).plan.name))
         return paths.read_json(plans[0]).get("width", 1.0) if plans else 1.0
-    seconds = budget.step_seconds or (budget.finish_by or 0) - time.monotonic()
-    return budget.like.get("width") or (models.width_for(precision, seconds) if by_budget(settled) and seconds > 0 else 1.0)
+    seconds = _seconds(budget) if by_budget(settled) else 0
+    return budget.like.get("width") or (models.width_for(precision, seconds) if seconds > 0 else 1.0)
+
+
+def side(settled: Config, source: material.Material, precision: str, budget: Budget, rows: int, predicted: int) -> int:
+    """Px that the network sees where the side follows the budget; 0: see `image_side`."""
+    seconds = _seconds(budget) if settled.minutes and models.MODELS[settled.model].work else 0
+    if budget.like or seconds <= 0:
+        return budget.like.get("side", 0)
+    return models.side_for(settled.model, precision, seconds, rows, predicted, settled.width, source.pictures.shape[1])
+
+
+def _seconds(budget: Budget) -> float:
+    return budget.step_seconds or (budget.finish_by or 0) - time.monotonic()
 
 
 def by_budget(settled: Config) -> bool:

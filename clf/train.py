@@ -80,9 +80,10 @@ def _fold(place: paths.Place, run: paths.Run, settled: Config, side: int, key: s
         learner = planning.make_learner(settled, source, plan)
         predictor = planning.make_predictor(source, learner.model, plan.views)
     else:
-        settled = planning.chosen(settled, precision, budget)
+        parts = [len(valid), len(locked), len(test)]
+        settled = planning.chosen(settled, source, precision, budget, len(rows), sum(parts))
         learner = planning.fitting(settled, source, rows, 1, print)
-        plan, predictor = planning.planned(budget, settled, source, rows, [len(valid), len(locked), len(test)], learner)
+        plan, predictor = planning.planned(budget, settled, source, rows, parts, learner)
         paths.write_json(out.plan, asdict(plan))
     learner.follow(plan)
     device = "GPU" if models.gpu_count() else "CPU"

@@ -125,6 +125,25 @@ def test_the_width_of_airbench_follows_the_budget_and_no_other_does(place):
         assert of(planning.Budget(step_seconds=1e6), weights=str(weights)) == 0.5
 
 
+def test_the_side_of_resnet10_follows_the_budget_and_the_rows_and_of_no_other(place, monkeypatch):
+    monkeypatch.setattr(models, "work_within", lambda policy, seconds: 0.1 * seconds)
+    store = dataclasses.replace(material.load(place, 32), pictures=np.zeros((1, 160, 160, 3), np.uint8))
+
+    def of(seconds: float, rows: int = 1000, predicted: int = 0, source=store, **changes) -> int:
+        asked = settled(place, **{"model": "resnet10", "width": 0.0, "minutes": 5.0, **changes})
+        return planning.chosen(asked, source, "float32", planning.Budget(step_seconds=seconds), rows, predicted).image_size
+
+    sides = [of(seconds) for seconds in (1, 30, 60, 120, 240, 480, 960)]
+    assert sides == sorted(sides)
+    assert set(sides) == {64, 96, 128, 160}
+    needed = models.ENOUGH * 1000 * models.MODELS["resnet10"].work / 0.1 * 1.5**2  # seconds for 96 px
+    assert (of(0.99 * needed), of(1.01 * needed)) == (64, 96)
+    assert of(1.01 * needed, rows=1010) == of(1.01 * needed, predicted=1000) == 64
+    assert of(1e6, source=material.load(place, 32)) == 32
+    assert of(1e6, image_size=24) == 24
+    assert of(1e6, model="airbench") == of(1e6, minutes=0.0) == 0
+
+
 def test_parts_of_a_run_and_a_full_one_after_it_have_the_network_that_the_first_part_chose(place, monkeypatch):
     """The second part has more time than the first, and the full run none that would tell its width."""
     chosen = iter((0.25, 2.0))
