@@ -102,7 +102,10 @@ BINDING = ("group", "cluster")  # columns of train.csv
 
 
 def bound(train: pd.DataFrame) -> np.ndarray:
-    """int [N]: rows with equal numbers must not be separated, because they share a group or a duplicate cluster (or both, in a chain)."""
+    """int32 [N]: rows with equal numbers must not be separated, because they share a group or a duplicate cluster (or both, in a chain).
+
+    The number is that of the first row among them.
+    """
     from scipy.sparse import coo_array  # slow to import: steps that only read folds do not wait
     from scipy.sparse.csgraph import connected_components
 
@@ -115,10 +118,13 @@ def bound(train: pd.DataFrame) -> np.ndarray:
     one, other = keys
     both = (one >= 0) & (other >= 0)
     edges = coo_array((np.ones(both.sum(), bool), (one[both], other[both])), shape=(count, count))
-    unit = np.arange(count, count + len(train), dtype=np.int32)  # of a row that is alone
-    of_key = connected_components(edges, directed=False)[1] if count else unit
-    for key in (one, other):
-        unit[key >= 0] = of_key[key[key >= 0]]
+    unit = np.arange(len(train), dtype=np.int32)
+    if count:
+        rows = np.flatnonzero((one >= 0) | (other >= 0))
+        parts = connected_components(edges, directed=False)[1][np.maximum(one, other)[rows]]
+        first = np.empty(count, np.int32)
+        first[parts[::-1]] = rows[::-1]
+        unit[rows] = first[parts]
     return unit
 
 

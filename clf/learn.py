@@ -240,6 +240,10 @@ class Pace:
         self.marks = [(time.monotonic(), done)]
         self.validating = 0.0  # seconds of the last validation
 
+    def compiled(self, done: int) -> None:
+        """The first step is done, which takes seconds more than the others."""
+        self.marks = [(time.monotonic(), done)]
+
     def validated(self, seconds: float) -> None:
         """That long no step was taken."""
         self.validating, self.marks = seconds, [(when + seconds, done) for when, done in self.marks]
@@ -288,10 +292,14 @@ def advance(
 
     with ctrl_c() as stop, bar:
         number = totals["done"]
+        first = number + 1
         while number < learner.plan.steps:
             number += 1
             losses.append(learner.take_step(number, next(stream)))
             bar.update()
+            if number == first:
+                float(losses[-1])  # waits for it
+                pace.compiled(number)
             if number < learner.plan.steps and pace.due():
                 count()
                 totals["bend"] = pace.revise(number) or totals["bend"]
