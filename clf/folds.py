@@ -123,7 +123,7 @@ def bound(train: pd.DataFrame) -> np.ndarray:
         rows = np.flatnonzero((one >= 0) | (other >= 0))
         parts = connected_components(edges, directed=False)[1][np.maximum(one, other)[rows]]
         first = np.empty(count, np.int32)
-        first[parts[::-1]] = rows[::-1]
+        first[parts[::-1]] = rows[::-1]  # the last one stays: the first row
         unit[rows] = first[parts]
     return unit
 

@@ -5,8 +5,6 @@ from keras import layers
 
 from clf import models, networks
 
-NAME = "small"
-
 
 def body(inputs, width: float = 1.0, drop_path: float = 0.0):
     """A stem and a residual block, both halving the side, with the end of resnet10."""
@@ -18,4 +16,4 @@ def body(inputs, width: float = 1.0, drop_path: float = 0.0):
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
     """For `from tests.small import small`: the network is one of the table's in every test of a file."""
-    monkeypatch.setitem(models.MODELS, NAME, models.Entry(body, "muon", 0.05, 64))
+    monkeypatch.setitem(models.MODELS, "small", models.Entry(body, "muon", 0.05, 64))

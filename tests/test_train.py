@@ -116,9 +116,8 @@ def test_the_width_of_airbench_follows_the_budget_and_no_other_does(place):
     assert of(planning.Budget(finish_by=time.monotonic() + 1e6)) == models.LARGEST
     assert of(planning.Budget()) == of(planning.Budget(steps=5)) == 1
     assert of(planning.Budget(step_seconds=1e6), model="resnet10") == of(planning.Budget(step_seconds=1e6), minutes=0.0) == 1
-    assert (
-        of(planning.Budget(steps=5, like={"width": 0.5})) == of(planning.Budget(step_seconds=1e6, like={"width": 0.5})) == 0.5
-    )  # as 06 gives its base's
+    like = {"width": 0.5}  # as 06 gives its base's
+    assert of(planning.Budget(steps=5, like=like)) == of(planning.Budget(step_seconds=1e6, like=like)) == 0.5
     assert of(planning.Budget(step_seconds=1e6), weights="imagenet") == 1
     run = trained(place, model="airbench", width=0.5)
     for weights in (run.folder, run.fold("0").folder, run.fold("0").weights):
