@@ -51,6 +51,8 @@ def bench(place: paths.Place, settled: Config, side: int, size: int) -> Bench:
     source = material.load(place, side)
     every, _ = folds.rows(source.folds, "0")
     rows, held_out = (folds.sample(source.folds, round(size * len(part) / len(source.folds)), part) for part in folds.rows(source.folds, "0"))
+    # As a plan leaves `mix=auto` where no row is seen often.
+    settled = dataclasses.replace(settled, mix="none" if settled.mix == "auto" else settled.mix)
     settled = dataclasses.replace(settled, batch_size=max(1, min(planning.batch_size(settled, len(every)), len(rows) // 4)))
     plan = planning.fitting(settled, source, rows, 1000, print).plan if models.gpu_count() else planning.make_plan(settled, source, len(rows), 1000)
     return Bench(place, settled, source, rows, held_out, plan)
@@ -347,4 +349,5 @@ def forecast(on: Bench, timing: dict) -> dict:
     batch = planning.batch_size(on.settled, len(rows))
     per_picture = timing["seconds_per_step"] / on.plan.batch_size
     minutes = len(rows) // batch * batch * per_picture / 60
-    return {"rows": len(rows), "minutes_per_epoch": minutes, "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"rows": len(rows), "side": on.plan.side, "minutes_per_epoch": minutes, "peak_memory_mib": peak}

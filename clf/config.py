@@ -101,7 +101,9 @@ class Config:
     ema: float = word(0.1, "horizon of the weights' moving average, as a share of the run; 0: none", 0, 1)
     average: float = word(0.0, "share of the last steps whose weights are averaged evenly, in place of ema=; 0: none", 0, 1)
     augment: str = word("light", "set of augmentations by name, or operations joined by +")
-    mix: str = word("none", "mixing of pictures within a batch by name")
+    mix: str = word(
+        "auto", "mixing of pictures within a batch by name; auto: both where a picture has one label and each row is seen often, else none"
+    )
     views: str = word(
         "auto", "test-time views by name; auto: mirrored where the problem allows it, of airbench moved by a pixel, too, where the time allows it"
     )

@@ -21,6 +21,8 @@ import tensorflow as tf
 
 from clf import config, paths
 
+MIXED = 0.9  # share of the steps, the first ones, that mix pictures: a network that never saw whole ones is too unsure of itself
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -39,6 +41,7 @@ class Plan:
     frozen: int = 0  # first steps, that train the head alone
     width: float = 1.0  # of the network
     views: str = "one"  # of the predictions, see VIEWS
+    mix: str = "none"  # of the pictures of a batch, in the first MIXED of the steps
     seconds: float = 0.0  # that the steps and the curve's validations may take, where a budget decides the number of steps; else 0
 
 
@@ -64,6 +67,8 @@ class Learner:
     ):
         self.model, self.optimizer, self.schedule, self.loss = model, optimizer, schedule, loss
         self.strategy, self.mix, self.average = strategy, mix, average
+        with strategy.scope():
+            self.mixed = tf.Variable(0.0, trainable=False)  # first steps, that mix; no int, which a GPU's compiled step cannot read
         self.inner = getattr(optimizer, "inner_optimizer", optimizer)  # inside the loss scaling
         compiled = {"jit_compile": True} if plan.xla else {}
         self.step = tf.function(lambda *batch: self._step(model.trainable_variables, *batch), **compiled)
@@ -71,13 +76,15 @@ class Learner:
         self.follow(plan)
 
     def follow(self, plan: Plan) -> None:
-        """Takes a plan that differs in its number of steps only, without compiling again."""
+        """Takes a plan that differs in its number of steps only, and in whether it mixes at all, without compiling again."""
         self.plan = plan
+        self.mixed.assign(MIXED * plan.steps if plan.mix != "none" else 0)
         self.schedule.bend(plan.steps)
 
     def bend(self, steps: int, start: int, begun: float) -> None:
         """Changes the number of all steps, see `optim.Schedule.bend`."""
         self.plan = dataclasses.replace(self.plan, steps=steps)
+        self.mixed.assign(MIXED * steps if self.plan.mix != "none" else 0)
         self.schedule.bend(steps, start, begun)
 
     def _step(self, variables: list, images: tf.Tensor, targets: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
@@ -90,7 +97,8 @@ class Learner:
         if self.mix:
             # Stateless: the step's number and the seed give the draw, so a resumed run mixes alike.
             number = tf.cast(self.optimizer.iterations.value, tf.int32)
-            images, targets = self.mix(tf.cast(images, tf.float32), targets, tf.stack([self.plan.seed, number]))
+            seed, images = tf.stack([self.plan.seed, number]), tf.cast(images, tf.float32)
+            images, targets = tf.cond(tf.cast(number, tf.float32) < self.mixed, lambda: self.mix(images, targets, seed), lambda: (images, targets))
         if self.plan.parts == 1:
             loss, gradients = self._gradients(variables, images, targets)
         else:

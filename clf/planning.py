@@ -18,7 +18,10 @@ MOVED_VIEWS = 0.05  # of a training's time, that views moved by a pixel may take
 RECALIBRATION = 24  # batches that the batch-norm statistics are averaged over
 PAGE = 6.0  # seconds for score and page: figures, a look for a shift, pictures
 FEWEST = 20  # steps: fewer teach a network nothing
+AUTOMATIC = "both"  # what mix=auto is, from OFTEN times that each row is seen
+OFTEN = 30
 ENDLESS = 1_000_000_000  # batches
+NOT_COMPILED = (tf.errors.UnimplementedError, tf.errors.InvalidArgumentError)  # by XLA: an operation under determinism; one that it lacks
 CURVE_ROWS = 1000  # validation rows that the curve during training uses
 
 
@@ -52,6 +55,7 @@ def make_plan(settled: Config, source: material.Material, rows: int, steps: int)
         frozen=round(settled.freeze * steps) if settled.weights else 0,
         width=settled.width or 1.0,
         views=settled.views if settled.views != "auto" else "mirror" if source.question.flip_horizontal else "one",
+        mix=AUTOMATIC if settled.mix == "auto" else settled.mix,
     )
 
 
@@ -88,7 +92,7 @@ def make_learner(settled: Config, source: material.Material, plan: learn.Plan, s
         schedule,
         losses.build(settled.loss, question.kind, settled.label_smoothing, settled.balance, material.frequencies(source)),
         strategy,
-        mix=config.choose(augment.MIXES, settled.mix, "mix"),
+        mix=config.choose(augment.MIXES, plan.mix, "mix"),
         average=functools.partial(optim.weights_memory, ema=settled.ema, average=settled.average) if averaged else None,
         head=[variable for variable, group in zip(model.trainable_variables, groups, strict=True) if group == 0],
     )
@@ -138,7 +142,7 @@ def fitting(settled: Config, source: material.Material, rows: np.ndarray, steps:
     """
     try:
         learner = _fitting(settled, source, rows, make_plan(settled, source, len(rows), steps), say)
-    except tf.errors.UnimplementedError as error:  # as the gradient of a maximum on a GPU, where steps have to be repeatable
+    except NOT_COMPILED as error:  # as the gradient of a maximum on a GPU, where steps have to be repeatable
         if settled.xla != "true":
             raise
         raise Mistake(f"xla=true: the step of model={settled.model} does not compile ({_first_line(error)}) Take xla=auto or xla=false.") from None
@@ -146,7 +150,7 @@ def fitting(settled: Config, source: material.Material, rows: np.ndarray, steps:
         return learner
     try:
         compiled = _fitting(settled, source, rows, dataclasses.replace(learner.plan, xla=True), lambda line: None)
-    except tf.errors.UnimplementedError as error:
+    except NOT_COMPILED as error:
         say(f"xla: the step does not compile ({_first_line(error)})")
         return learner
     each = [measure(one, material.batches(settled, source, one.plan, rows), 1.0)[0] for one in (learner, compiled)]
@@ -213,9 +217,16 @@ def planned(
 
 
 def with_steps(plan: learn.Plan, settled: Config, steps: int) -> learn.Plan:
-    """The plan for a number of steps, the frozen ones among them."""
+    """The plan for a number of steps, the frozen ones among them; without mixing where that is left open and each row is seen fewer than
+    OFTEN times.
+
+    Mixing gained, on 2,000 pictures of cifar-10 that airbench saw 34 times, 0.022, 0.023, 0.027 of accuracy with smoothed labels, and without
+    them 0.19, 0.25, 0.24 of log loss (three seeds, whole pictures in the last fifth); seen 17 times, nothing. On 800 photos of cats and dogs
+    that resnet10 saw 67 times at 64 px, log loss fell from 0.66 to 0.48 (one fold and seed), at each one's best temperature from 0.51 to 0.47.
+    """
     steps = max(1, steps)
-    return dataclasses.replace(plan, steps=steps, frozen=round(settled.freeze * steps) if settled.weights else 0)
+    mix = "none" if settled.mix == "auto" and steps < OFTEN * plan.steps_per_epoch else plan.mix
+    return dataclasses.replace(plan, steps=steps, frozen=round(settled.freeze * steps) if settled.weights else 0, mix=mix)
 
 
 def with_views(plan: learn.Plan, settled: Config, predicted: int, steps: float) -> learn.Plan:
@@ -244,12 +255,14 @@ def rest_seconds(
 
 
 def chosen(settled: Config, source: material.Material, precision: str, budget: Budget, rows: int, predicted: int) -> Config:
-    """The settings with the network's width, the pictures' side and the views, where they are left open and the budget leads to them.
+    """The settings with the network's width, the pictures' side, the views and the mixing, where they are left open and the budget, or the
+    plan of a training that this one has to be like, leads to them.
 
     `rows` are trained on, `predicted` predicted.
     """
     views = budget.like.get("views", "auto") if settled.views == "auto" else settled.views
-    settled = dataclasses.replace(settled, width=settled.width or width(settled, precision, budget), views=views)
+    mix = budget.like.get("mix", "none") if budget.like and settled.mix == "auto" else settled.mix
+    settled = dataclasses.replace(settled, width=settled.width or width(settled, precision, budget), views=views, mix=mix)
     return dataclasses.replace(settled, image_size=settled.image_size or side(settled, source, precision, budget, rows, predicted))
 
 

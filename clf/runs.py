@@ -18,6 +18,7 @@ from clf.problem import Problem
 
 EPOCHS = 20.0  # where neither epochs= nor minutes= is given and no run on folds has found how many
 SMALL = 64  # px: above this store side `model=auto` takes the larger network, where there is a GPU
+MIXED = ("binary", "multiclass")  # kinds on which mix=auto was tried
 TINY = 32  # px: up to here it takes airbench
 
 
@@ -41,6 +42,8 @@ def settle(place: paths.Place, wanted: Config) -> Config:
         settled["model"] = network(side)
     if wanted.label_smoothing < 0:
         settled["label_smoothing"] = metrics.METRICS[question.metric].smoothing
+    if wanted.mix == "auto" and question.kind not in MIXED:
+        settled["mix"] = "none"  # else by how often each row is seen, see `planning.planned`
     if wanted.image_size > side:
         raise Mistake(
             f"image_size={wanted.image_size} is above the store's side of {side} px: pack a larger one first with "

@@ -13,7 +13,7 @@ _STRONGER = {"none": "light", "light": "medium", "medium": "strong"}
 CHANGES: dict[str, Callable[[Config], dict]] = {
     "wider network": lambda base: {} if planning.by_budget(base) else {"width": round((base.width or 1) * 1.5, 3)},
     "stronger augmentation": lambda base: {"augment": _STRONGER.get(base.augment, base.augment)},
-    "mixing": lambda base: {"mix": "cutmix" if base.mix == "none" else "none"},
+    "mixing": lambda base: {"mix": {"none": "both", "auto": "cutmix"}.get(base.mix, "none")},
 }
 COST = {"model", "width", "image_size", "batch_size"}  # settings that change what a step costs
 

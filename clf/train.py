@@ -27,7 +27,7 @@ def check_names(place: paths.Place, settled: Config) -> None:
         "model": models.MODELS,
         "optimizer": {"auto": None, **optim.OPTIMIZERS},
         "schedule": optim.SCHEDULES,
-        "mix": augment.MIXES,
+        "mix": {"auto": None, **augment.MIXES},
         "views": {"auto": None, **learn.VIEWS},
         "precision": {"auto": None, **models.PRECISIONS},
         "xla": {"auto": None, "true": None, "false": None},
@@ -89,7 +89,8 @@ def _fold(place: paths.Place, run: paths.Run, settled: Config, side: int, key: s
     device = "GPU" if models.gpu_count() else "CPU"
     print(
         f"{run.name} {out.folder.name}: {settled.model} of width {plan.width:g}, {learner.model.count_params():,} weights, {plan.side} px, "
-        f"{len(rows)} training rows, {plan.steps / plan.steps_per_epoch:.1f} epochs, {len(predictor.views)} views, {device}, {precision} ({why})"
+        f"{len(rows)} training rows, {plan.steps / plan.steps_per_epoch:.1f} epochs, mix={plan.mix}, {len(predictor.views)} views, "
+        f"{device}, {precision} ({why})"
     )
     stream = material.batches(settled, source, plan, rows)
     validate = validation(source, plan.side, predictor, valid)

@@ -49,7 +49,7 @@ def main(words: Words, wanted: config.Config) -> None:
         raise config.Mistake(f"checks: {summary}. The pipeline is not sound: mend that first, then `make sample`.")
     forecast = checks.forecast(on, timing)
     print(
-        f"forecast of 05: {forecast['minutes_per_epoch']:.2f} minutes per epoch of {forecast['rows']} rows, "
+        f"forecast of 05: {forecast['minutes_per_epoch']:.2f} minutes per epoch of {forecast['rows']} rows at {forecast['side']} px, "
         f"peak memory {forecast['peak_memory_mib']:.0f} MiB"
     )
     report = {"checks": [dataclasses.asdict(check) for check in found], "forecast": forecast, "summary": summary}

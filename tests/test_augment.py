@@ -8,6 +8,7 @@ import pytest
 import scipy.ndimage
 import tensorflow as tf
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
+from scipy import stats
 
 from clf import augment, data
 from clf.config import Mistake
@@ -432,6 +433,20 @@ def test_mixing_treats_any_targets_as_it_treats_the_pictures(name):
     for step in range(6):
         mixed, blended = tf.function(augment.MIXES[name])(tf.constant(pictures), tf.constant(values), tf.constant([0, step]))
         np.testing.assert_allclose(mixed.numpy().mean(axis=(1, 2)), blended, atol=1e-2)
+
+
+@pytest.mark.parametrize("name", [name for name, mix in augment.MIXES.items() if mix])
+def test_mixing_compiles_by_xla(name, batch):
+    """As a step on one GPU, where that is faster."""
+    mixed, blended = tf.function(augment.MIXES[name], jit_compile=True)(tf.constant(batch, tf.float32), tf.eye(12), tf.constant([1, 7]))
+    assert np.isfinite(mixed).all()
+    np.testing.assert_allclose(blended.numpy().sum(1), 1, atol=1e-6)
+
+
+def test_the_share_of_a_blend_is_from_a_beta_distribution():
+    share = tf.function(lambda step: augment._beta(tf.stack([3, step])))
+    shares = [float(share(tf.constant(step))) for step in range(2000)]
+    assert stats.kstest(shares, stats.beta(0.2, 0.2).cdf).pvalue > 0.05
 
 
 def test_both_is_now_one_and_now_the_other(batch):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from clf import config, data, learn, losses, models, optim, paths
+from clf import augment, config, data, learn, losses, models, optim, paths
 from tests import cases
 from tests.small import small as small
 
@@ -128,17 +128,44 @@ def test_xla_steps_are_those_without(pictures):
     np.testing.assert_allclose(one, other, rtol=1e-3)
 
 
+def test_pictures_are_mixed_until_the_last_tenth_and_without_that_all_is_as_in_a_network_that_cannot(pictures):
+    """As where `mix=auto` finds that rows are seen too rarely, and where its run goes on in another process."""
+    batches = list(stream_of(*pictures, 2)(0))
+    cannot, can = make(plan(20)), make(plan(20, mix="cutmix"), augment.cutmix)
+    first = {learner: learner.state() for learner in (cannot, can)}
+
+    def trained(learner: learn.Learner, done: int = 0, mix: str = "cutmix", bend: int = 0) -> list[np.ndarray]:
+        """The variables after steps number `done` and `done` + 1, the schedule bent to `bend` steps before."""
+        learner.restore(first[learner])
+        learner.follow(plan(20, mix=mix))
+        learner.optimizer.iterations.assign(done)
+        if bend:
+            learner.bend(bend, 0, 0.0)
+        for batch in batches:
+            learner.step(*batch)
+        return learner.state()
+
+    def equal(one: list[np.ndarray], other: list[np.ndarray]) -> bool:
+        return all((a == b).all() for a, b in zip(one, other, strict=True))
+
+    assert equal(trained(cannot), trained(can, mix="none"))
+    assert not equal(trained(cannot), trained(can))
+    assert equal(trained(cannot, 18), trained(can, 18))
+    assert not equal(trained(cannot, 17), trained(can, 17))
+    assert equal(trained(cannot, 9, bend=10), trained(can, 9, bend=10))
+
+
 @pytest.mark.parametrize("killed_at", cases.part([8, 4], 2))
-def test_a_killed_training_continues_bit_by_bit(pictures, tmp_path, killed_at):
-    settings = plan(14)
+def test_a_killed_training_that_mixes_continues_bit_by_bit(pictures, tmp_path, killed_at):
+    settings = plan(14, mix="cutmix")
     stream = stream_of(*pictures, 14)
-    unbroken = make(settings)
+    unbroken = make(settings, augment.cutmix)
     learn.fit(unbroken, stream, paths.Fold(tmp_path / "a"), dict, quiet, seconds_between=0)
 
     class Killed(Exception):
         pass
 
-    broken = make(settings)
+    broken = make(settings, augment.cutmix)
     step = broken.step
 
     def dying(*batch):
@@ -150,7 +177,7 @@ def test_a_killed_training_continues_bit_by_bit(pictures, tmp_path, killed_at):
     fold = paths.Fold(tmp_path / "b")
     with pytest.raises(Killed):
         learn.fit(broken, stream, fold, dict, quiet, seconds_between=0)
-    resumed = make(settings)
+    resumed = make(settings, augment.cutmix)
     learn.fit(resumed, stream, fold, dict, quiet, seconds_between=0)
     for one, other in zip(unbroken.state(), resumed.state(), strict=True):
         np.testing.assert_array_equal(one, other)

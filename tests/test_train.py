@@ -168,6 +168,22 @@ def test_a_plan_keeps_the_width_so_that_another_machine_continues_with_it(place)
     assert planning.make_plan(settled(place, width=0.25), source, 72, 4).width == 0.25
 
 
+def test_pictures_are_mixed_by_themselves_where_each_has_one_label_and_is_seen_often(place, prepared, tmp_path):
+    source = material.load(place, 32)
+
+    def of(epochs: float, like: dict | None = None, **changes) -> str:
+        asked = planning.chosen(settled(place, **changes), source, "float32", planning.Budget(like=like or {}), 72, 0)
+        plan = planning.make_plan(asked, source, 72, 1)
+        return planning.with_steps(plan, asked, round(epochs * plan.steps_per_epoch)).mix
+
+    assert (of(planning.OFTEN - 1), of(planning.OFTEN)) == ("none", planning.AUTOMATIC)
+    assert (of(1, mix="mixup"), of(1000, mix="none")) == ("mixup", "none")
+    assert of(1000, like={"mix": "none"}) == "none"  # as the run's first part
+    assert of(1, like={"mix": "both"}) == of(1, like={"mix": "both"}, minutes=1.0) == "both"
+    with of_kind(prepared, tmp_path / "other", "multilabel") as other:
+        assert settled(other).mix == "none"
+
+
 def test_decay_is_the_networks_own_unless_asked(place, monkeypatch):
     given = []
     build = train.optim.build
