@@ -77,15 +77,17 @@ class Learner:
 
     def follow(self, plan: Plan) -> None:
         """Takes a plan that differs in its number of steps only, and in whether it mixes at all, without compiling again."""
-        self.plan = plan
-        self.mixed.assign(MIXED * plan.steps if plan.mix != "none" else 0)
+        self._take(plan)
         self.schedule.bend(plan.steps)
 
     def bend(self, steps: int, start: int, begun: float) -> None:
         """Changes the number of all steps, see `optim.Schedule.bend`."""
-        self.plan = dataclasses.replace(self.plan, steps=steps)
-        self.mixed.assign(MIXED * steps if self.plan.mix != "none" else 0)
+        self._take(dataclasses.replace(self.plan, steps=steps))
         self.schedule.bend(steps, start, begun)
+
+    def _take(self, plan: Plan) -> None:
+        self.plan = plan
+        self.mixed.assign(MIXED * plan.steps if plan.mix != "none" else 0)
 
     def _step(self, variables: list, images: tf.Tensor, targets: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
         """One step on every replica's part of a global batch; returns the mean loss, float32 []."""

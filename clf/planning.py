@@ -37,7 +37,7 @@ def batch_size(settled: Config, rows: int) -> int:
 
 
 def make_plan(settled: Config, source: material.Material, rows: int, steps: int) -> learn.Plan:
-    """The plan but for what has to be measured: the number of steps, and whether XLA pays."""
+    """The plan but for what has to be measured: the number of steps, with that whether `mix=auto` mixes, and whether XLA pays."""
     entry = config.choose(models.MODELS, settled.model, "model")
     batch = batch_size(settled, rows)
     own = settled.optimizer in ("auto", entry.optimizer)

@@ -43,7 +43,7 @@ def settle(place: paths.Place, wanted: Config) -> Config:
     if wanted.label_smoothing < 0:
         settled["label_smoothing"] = metrics.METRICS[question.metric].smoothing
     if wanted.mix == "auto" and question.kind not in MIXED:
-        settled["mix"] = "none"  # else by how often each row is seen, see `planning.planned`
+        settled["mix"] = "none"  # else by how often each row is seen, see `planning.with_steps`
     if wanted.image_size > side:
         raise Mistake(
             f"image_size={wanted.image_size} is above the store's side of {side} px: pack a larger one first with "

@@ -10,7 +10,7 @@ from clf import paths
 HEAD = """
 import sys
 import keras, numpy as np, tensorflow as tf
-from clf import data, learn, losses, models, optim, paths
+from clf import augment, data, learn, losses, models, optim, paths
 
 tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
 tf.config.experimental.enable_op_determinism()
@@ -23,11 +23,11 @@ def batches(start, stop=6):
     rows, targets = np.arange(ROWS), np.eye(3, dtype=np.float32)[labels]
     return data.training(pictures, rows, rows, targets.__getitem__, BATCH, SIDE, lambda images, rows, epoch: images, 0, start, stop)
 
-def make(strategy, network, optimizer, policy="float32"):
+def make(strategy, network, optimizer, policy="float32", mix="none"):
     keras.backend.clear_session()
     keras.mixed_precision.set_dtype_policy(policy)
     keras.utils.set_random_seed(1)
-    plan = learn.Plan(steps=6, steps_per_epoch=4, batch_size=BATCH, side=SIDE, optimizer=optimizer, learning_rate=0.1, seed=0)
+    plan = learn.Plan(steps=6, steps_per_epoch=4, batch_size=BATCH, side=SIDE, optimizer=optimizer, learning_rate=0.1, seed=0, mix=mix)
     with strategy.scope():
         model = network()
         schedule = optim.Schedule(0.02, "one_cycle")
@@ -35,7 +35,7 @@ def make(strategy, network, optimizer, policy="float32"):
         built = optim.build(optimizer, schedule, model.trainable_variables, weight_decay=1e-3, memory=memory)
     loss = losses.build("auto", "multiclass", 0.1, "none")
     average = lambda step, steps: optim.weights_memory(step, steps, 0.3, 0.0)
-    return learn.Learner(model, plan, built, schedule, loss, strategy, average=average)
+    return learn.Learner(model, plan, built, schedule, loss, strategy, augment.MIXES[mix], average)
 
 def train(learner, folder):
     learn.fit(learner, batches, paths.Fold(paths.Path(folder)), dict, lambda line: None, seconds_between=0)
@@ -63,7 +63,7 @@ np.testing.assert_allclose(*predicted, rtol=1e-4, atol=1e-5)
 """
 
 NORMS = """
-learner = make(two(), lambda: models.build("resnet10", SIDE, 1, 3, 0.25), "muon")
+learner = make(two(), lambda: models.build("resnet10", SIDE, 1, 3, 0.25), "muon", mix="both")
 for batch in learner.strategy.experimental_distribute_dataset(batches(0)):
     learner.step(*batch)
 norms = [layer for layer in learner.model._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]

@@ -81,13 +81,21 @@ def learner_of(place, **changes) -> learn.Learner:
     return planning.make_learner(wanted, source, planning.make_plan(wanted, source, 72, 4))
 
 
-def test_a_step_that_xla_cannot_compile_goes_without(place, monkeypatch):
-    """On a GPU the gradient of a maximum cannot be compiled where steps have to be repeatable; its error is raised here in its place."""
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (tf.errors.UnimplementedError, "GPU MaxPool gradient ops do not yet have a deterministic XLA implementation."),
+        (tf.errors.InvalidArgumentError, "Detected unsupported operations when trying to compile graph: StatelessRandomGammaV3."),
+    ],
+)
+def test_a_step_that_xla_cannot_compile_goes_without(place, monkeypatch, kind, message):
+    """On a GPU the gradient of a maximum cannot be compiled where steps have to be repeatable, and some operations nowhere; their errors are
+    raised here in their place."""
     whole = learn.Learner._replica_step
 
     def without(learner, *batch):
         if learner.plan.xla:
-            raise tf.errors.UnimplementedError(None, None, "GPU MaxPool gradient ops do not yet have a deterministic XLA implementation.")
+            raise kind(None, None, message)
         return whole(learner, *batch)
 
     monkeypatch.setattr(learn.Learner, "_replica_step", without)
