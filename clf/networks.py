@@ -2,7 +2,7 @@
 
 A body's parameters `width` (multiplies its channels) and `drop_path` (share of residual branches that a step leaves out for the last
 block, growing linearly from the first: stochastic depth, Huang et al. 2016) say what its family has. Bodies from KerasCV and
-keras.applications contain the library's model whole; `flatten` opens it, `own` puts our batch norm in: a saved network needs neither.
+keras.applications contain the library's model whole; `flatten` opens it, `own` puts our convolution and batch norm in: a saved network needs neither.
 """
 
 import keras
@@ -53,6 +53,39 @@ class BatchNorm(layers.BatchNormalization):
         return tf.cast(outputs, inputs.dtype)
 
 
+@keras.saving.register_keras_serializable("clf")
+class Conv2D(layers.Conv2D):
+    """`keras.layers.Conv2D` that finds the gradient of a 3x3 kernel over small maps faster on processors.
+
+    That gradient is itself a convolution, of the inputs with the outputs' gradient as its kernel and the pictures as its channels, and
+    oneDNN's forward convolution takes, for maps of 7 px in bfloat16, 0.6 to 0.7 of the time of its operation for the gradient, for
+    3 px 0.3 to 0.5.
+    """
+
+    def call(self, inputs):
+        small = 8 if inputs.dtype == "bfloat16" else 4  # px: of larger maps the operation of its own is faster
+        suited = self.kernel_size == (3, 3) and self.strides == self.dilation_rate == (1, 1) and self.padding == "same" and self.groups == 1
+        if not suited or max(inputs.shape[1:3]) > small or tf.config.list_physical_devices("GPU"):
+            return super().call(inputs)
+        outputs = _convolved(inputs, tf.convert_to_tensor(self.kernel))
+        return self.activation(outputs + tf.cast(self.bias, outputs.dtype) if self.use_bias else outputs)
+
+
+@tf.custom_gradient
+def _convolved(inputs: tf.Tensor, kernel: tf.Tensor) -> tuple:
+    """[B,H,W,C], [3,3,C,K] → [B,H,W,K]."""
+
+    def gradients(outer: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        of_inputs = tf.raw_ops.Conv2DBackpropInput(
+            input_sizes=tf.shape(inputs), filter=kernel, out_backprop=outer, strides=[1, 1, 1, 1], padding="SAME"
+        )
+        maps = tf.pad(tf.transpose(inputs, [3, 1, 2, 0]), [[0, 0], [1, 1], [1, 1], [0, 0]])
+        of_kernel = tf.nn.conv2d(maps, tf.transpose(outer, [1, 2, 0, 3]), 1, "VALID")
+        return of_inputs, tf.transpose(of_kernel, [1, 2, 0, 3])
+
+    return tf.nn.conv2d(inputs, kernel, 1, "SAME"), gradients
+
+
 # -- opening the models of libraries ---------------------------------------------------------------------------------------------------
 
 
@@ -83,7 +116,7 @@ def _open(layer, *arguments, **settings):
 
 
 def own(model: keras.Model) -> keras.Model:
-    """The same network anew, with fresh weights and our batch norm."""
+    """The same network anew, with fresh weights and our convolution and batch norm."""
     return keras.models.clone_model(model, clone_function=_own)
 
 
@@ -91,6 +124,8 @@ def _own(layer):
     settings = layer.get_config()
     if type(layer) is layers.BatchNormalization:
         return BatchNorm.from_config(settings | {"momentum": min(layer.momentum, MOMENTUM)})
+    if type(layer) is layers.Conv2D:
+        return Conv2D.from_config(settings)
     return type(layer).from_config(settings)
 
 
@@ -98,7 +133,7 @@ def plain(model: keras.Model) -> keras.Model:
     """The same network and weights with Keras's own layers only."""
 
     def stock(layer):
-        kind = layers.BatchNormalization if isinstance(layer, BatchNorm) else type(layer)
+        kind = {BatchNorm: layers.BatchNormalization, Conv2D: layers.Conv2D}.get(type(layer), type(layer))
         return kind.from_config(layer.get_config())
 
     copy = keras.models.clone_model(model, clone_function=stock)
@@ -110,7 +145,7 @@ def plain(model: keras.Model) -> keras.Model:
 
 
 def _conv(x, channels: int, size: int = 3, stride: int = 1, padding: str = "same"):
-    return layers.Conv2D(channels, size, stride, padding=padding, use_bias=False)(x)
+    return Conv2D(channels, size, stride, padding=padding, use_bias=False)(x)
 
 
 def _norm(x):
@@ -183,7 +218,7 @@ def _whitening(x, size: int = 2):
 
 def _through(x, count: int):
     """A 3x3 convolution that hands its inputs through at the start: its first filters are the identity (dirac initialisation)."""
-    conv = layers.Conv2D(count, 3, padding="same", use_bias=False)
+    conv = Conv2D(count, 3, padding="same", use_bias=False)
     y = conv(x)
     kernel = np.array(conv.kernel)
     same = min(kernel.shape[2:])

@@ -113,14 +113,23 @@ class Muon(keras.optimizers.Optimizer):
 
 
 def orthogonalise(matrix: tf.Tensor, steps: int = 3) -> tf.Tensor:
-    """[m,n] → nearly the nearest matrix with orthonormal rows or columns: quintic Newton-Schulz steps of Jordan et al. 2024."""
+    """[m,n] → nearly the nearest matrix with orthonormal rows or columns: quintic Newton-Schulz steps of Jordan et al. 2024.
+
+    Each step multiplies by a polynomial of the Gram matrix, and such polynomials commute: so the steps are taken on the Gram matrix, which is
+    small, and the matrix itself is multiplied once, by the product of them all.
+    """
     wide = matrix.shape[0] < matrix.shape[1]
-    x = matrix if wide else tf.transpose(matrix)
-    x = x / (tf.norm(x) + 1e-7)
-    for _ in range(steps):
-        gram = tf.matmul(x, x, transpose_b=True)
-        x = 3.4445 * x + tf.matmul(-4.7750 * gram + 2.0315 * tf.matmul(gram, gram), x)
-    return x if wide else tf.transpose(x)
+    gram = tf.matmul(matrix, matrix, transpose_a=not wide, transpose_b=wide)
+    scale = 1 / (tf.sqrt(tf.linalg.trace(gram)) + 1e-7)  # of the matrix, to the Frobenius norm of 1
+    gram *= scale**2
+    one = tf.eye(gram.shape[0])
+    product = scale * one
+    for step in range(steps):
+        factor = 3.4445 * one - 4.7750 * gram + 2.0315 * tf.matmul(gram, gram)
+        product = tf.matmul(factor, product)
+        if step < steps - 1:
+            gram = tf.matmul(factor, tf.matmul(gram, factor))
+    return tf.matmul(product, matrix) if wide else tf.matmul(matrix, product)
 
 
 def _sgd(schedule, **settings):

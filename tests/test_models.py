@@ -207,6 +207,53 @@ def test_airbench_hands_its_pictures_through_at_the_start():
         assert np.abs(kernel[..., :same]).sum() == same
 
 
+# -- convolution -----------------------------------------------------------------------------------------------------------------------
+
+CONVOLUTIONS = [  # side, channels in and out, and settings: small maps in ways of our own, the rest in Keras's
+    (3, (5, 7), {}),
+    (4, (1, 3), {"activation": "relu"}),
+    (7, (6, 4), {"use_bias": False}),
+    (8, (16, 32), {}),
+    (9, (4, 4), {}),
+    (3, (4, 4), {"strides": 2}),
+    (3, (4, 4), {"dilation_rate": 2}),
+    (3, (4, 4), {"padding": "valid"}),
+    (3, (4, 8), {"groups": 2}),
+    (3, (4, 4), {"kernel_size": 1}),
+]
+
+
+@pytest.mark.parametrize("case", CONVOLUTIONS, ids=str)
+@pytest.mark.parametrize(("policy", "tolerance"), [("float32", 1e-5), ("mixed_bfloat16", 0.02)])
+def test_our_convolution_is_that_of_keras(case, policy, tolerance):
+    side, (before, after), settings = case
+    models.set_precision(policy)
+    settings = {"filters": after, "kernel_size": 3, "padding": "same", "bias_initializer": "random_normal"} | settings
+    theirs, ours = keras.layers.Conv2D(**settings), networks.Conv2D(**settings)
+    for layer in (theirs, ours):
+        layer.build((None, side, side + 1, before))
+    ours.set_weights(theirs.get_weights())
+    inputs = tf.cast(tf.random.stateless_normal([5, side, side + 1, before], [0, 1]), theirs.compute_dtype)
+    expected, gradients = through(theirs, inputs)
+    outputs, found = through(ours, inputs)
+    for one, other in zip([outputs, *found], [expected, *gradients], strict=True):
+        assert one.dtype == other.dtype
+        np.testing.assert_allclose(np.float32(one), np.float32(other), rtol=tolerance, atol=tolerance * np.abs(np.float32(other)).max())
+
+
+@pytest.mark.parametrize(("policy", "most"), [("float32", 4), ("mixed_bfloat16", 8)])
+def test_small_maps_need_no_operation_for_the_kernels_gradient(policy, most):
+    """The slow operation is in a step where maps are large, and not where they are small."""
+    models.set_precision(policy)
+    kind = keras.mixed_precision.dtype_policy().compute_dtype
+    for side in (most, most + 1):
+        layer = networks.Conv2D(4, 3, padding="same")
+        layer.build((None, side, side, 4))
+        step = tf.function(lambda inputs, layer=layer: through(layer, inputs)[1]).get_concrete_function(tf.zeros([2, side, side, 4], kind))
+        kinds = {operation.type for operation in step.graph.get_operations()}
+        assert ("Conv2DBackpropFilter" in kinds) == (side > most)
+
+
 # -- batch norm ------------------------------------------------------------------------------------------------------------------------
 
 
@@ -223,14 +270,13 @@ def both_norms(shape, **settings):
     return theirs, ours
 
 
-def through(layer, inputs, training):
+def through(layer, inputs, **settings):
     """Outputs, and gradients of a random weighing of them by inputs and variables."""
-    weigh = tf.random.stateless_normal(inputs.shape, [1, 2])
     variables = [variable.value for variable in layer.trainable_variables]
     with tf.GradientTape() as tape:
         tape.watch([inputs, *variables])
-        outputs = layer(inputs, training=training)
-        total = tf.reduce_sum(tf.cast(outputs, tf.float32) * weigh)
+        outputs = layer(inputs, **settings)
+        total = tf.reduce_sum(tf.cast(outputs, tf.float32) * tf.random.stateless_normal(outputs.shape, [1, 2]))
     return outputs, tape.gradient(total, [inputs, *variables])
 
 
@@ -242,8 +288,8 @@ def test_our_batch_norm_is_that_of_keras(training, settings, policy, tolerance):
     theirs, ours = both_norms((None, 6, 5, 7), **settings)
     kind = keras.mixed_precision.dtype_policy().compute_dtype
     inputs = tf.cast(tf.random.stateless_normal([3, 6, 5, 7], [0, 1]) * 2 + 1, kind)
-    expected, gradients = through(theirs, inputs, training)
-    outputs, found = through(ours, inputs, training)
+    expected, gradients = through(theirs, inputs, training=training)
+    outputs, found = through(ours, inputs, training=training)
     assert outputs.dtype == expected.dtype
     for one, other in zip([outputs, *found], [expected, *gradients], strict=True):
         np.testing.assert_allclose(np.float32(one), np.float32(other), rtol=tolerance, atol=tolerance * np.abs(np.float32(other)).max())
