@@ -200,7 +200,7 @@ class Predictions:
 
     `valid` is out-of-fold (row numbers of train.csv, empty for a `full` run), `test` of all folds together (row numbers of test.csv),
     `holdout` of all folds together for the locked rows, or None. `test_parts` holds what each fold says of the test rows. A `full` run's
-    decisions are fitted on `like`, out-of-fold of the run on folds with the same settings, where there is one.
+    decisions are fitted on `like`, out-of-fold of its like on folds (see `on_folds`), where there is one.
     """
 
     valid_rows: np.ndarray
@@ -228,7 +228,7 @@ def predictions(place: paths.Place, question: Problem, name: str) -> Predictions
     if test_parts[0].shape[1] != len(question.classes) or _of_another_problem(run, question):
         raise Mistake(f"run {name} was trained for another problem.toml: train again with `make train COMPETITION={place.competition}`.")
     like_rows, like = None, None
-    if not len(valid_rows) and (other := on_folds(place, settings(run))) and not _of_another_problem(other, question):
+    if not len(valid_rows) and (other := on_folds(place, settings(run), run)) and not _of_another_problem(other, question):
         like_rows, like = out_of_fold(other, list(paths.read_json(other.score)["folds"]), len(question.classes))
     return Predictions(
         valid_rows=valid_rows,
@@ -321,7 +321,7 @@ def finish(place: paths.Place, run: paths.Run, settled: Config, seconds: float) 
     """Scores a run whose folds are all trained and writes `score.json`, which makes it whole: the score of all out-of-fold rows and of
     each fold (`fold_ends`: its 95 % interval, and the one that the fold's model alone will have on as many other rows as the test has).
 
-    A `full` run has no validation rows: its expected score is that of the newest run with the same settings on folds, where there is one.
+    A `full` run has no validation rows: its expected score is that of its like on folds (see `on_folds`), where there is one.
     """
     question, fold = problem.read(place.problem), tables.read(place.folds, ["fold"]).fold.to_numpy()
     units = folds.bound(tables.read(place.train, [*folds.BINDING]))
@@ -339,7 +339,7 @@ def finish(place: paths.Place, run: paths.Run, settled: Config, seconds: float) 
             if np.isnan(scores[key]):
                 print(f"run {run.name}, fold {key}: {metric.title} is not defined for its rows (one class only?); all folds' rows together count")
     rows, values = out_of_fold(run, keys, len(question.classes))
-    found = evaluate(question, truth[rows], values, honest_parts(fold[rows]), units[rows]) if len(rows) else expected(place, settled)
+    found = evaluate(question, truth[rows], values, honest_parts(fold[rows]), units[rows]) if len(rows) else expected(place, run)
     result = {"metric": question.metric, **found, "rows": len(rows), "folds": scores, "fold_ends": ends}
     result |= {"test_rows": asked_for, "seconds": round(seconds, 1), "finished": now()}
     paths.write_json(run.score, result)
@@ -365,20 +365,30 @@ def page(place: paths.Place, run: paths.Run) -> dict:
     }
 
 
-def expected(place: paths.Place, settled: Config) -> dict:
+def expected(place: paths.Place, run: paths.Run) -> dict:
     """What a `full` run may expect: the score of its like on folds, where there is one."""
-    like = on_folds(place, settled)
+    like = on_folds(place, settings(run), run)
     found = paths.read_json(like.score) if like else {}
     return {name: found.get(name) for name in ("score", "low", "high")}
 
 
-def on_folds(place: paths.Place, settled: Config) -> paths.Run | None:
-    """The whole run on folds that differs from the settings in fold, seeds and budget only; of several, the one trained longest."""
+def on_folds(place: paths.Place, settled: Config, trained: paths.Run | None = None) -> paths.Run | None:
+    """The whole run on folds that differs from the settings in fold, seeds and budget only; of several, the one trained longest. It tells
+    what a run that is `trained` may expect only where it is about the same network, trained about as long."""
     free = {"fold": "", "epochs": 0.0, "minutes": 0.0, "seed": 0, "seeds": 1}
     wanted = dataclasses.replace(settled, **free)
     whole = [(run, settings(run)) for run in all_runs(place) if run.score.exists()]
     like = [run for run, made in whole if made.fold != "full" and dataclasses.replace(made, **free) == wanted]
-    return max(like, key=epochs_trained, default=None)
+    return max((run for run in like if not trained or _alike(run, trained)), key=epochs_trained, default=None)
+
+
+AS_LONG = 1.5  # times the epochs, at the most, of two runs that were trained about as long
+
+
+def _alike(one: paths.Run, other: paths.Run) -> bool:
+    networks = [{(plan.get("width"), plan.get("side")) for plan in plans(run)} for run in (one, other)]
+    shorter, longer = sorted(epochs_trained(run) for run in (one, other))
+    return networks[0] == networks[1] and longer <= AS_LONG * shorter
 
 
 def epochs_trained(run: paths.Run) -> float:
@@ -405,7 +415,7 @@ def ranked(begun: list[paths.Run]) -> list[paths.Run]:
 
 def score_text(score: dict) -> str:
     if score["score"] is None:
-        return f"{score['metric']} unknown: every row trained (a run on folds with the same settings gives the expected score)"
+        return f"{score['metric']} unknown: every row trained (the same settings on folds, for about as many epochs, give the expected score)"
     kind = "out-of-fold" if score["rows"] else "expected from the folds,"
     return f"{kind} {score['metric']} {with_ends(score)}"
 

@@ -241,7 +241,8 @@ def _candidates(place: paths.Place, question: Problem) -> list[paths.Run]:
         if same and score and score["score"] is not None and not np.isnan(score["score"]):
             found.append(run)
     every = [run for run in found if not paths.read_json(run.score)["rows"]]
-    taught_less = [like for run in every if (like := runs.on_folds(place, runs.settings(run))) and len(per_fold(paths.read_json(like.score))) == 1]
+    likes = [like for run in every if (like := runs.on_folds(place, runs.settings(run), run))]
+    taught_less = [like for like in likes if len(per_fold(paths.read_json(like.score))) == 1]
     return [run for run in found if run not in taught_less]
 
 

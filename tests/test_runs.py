@@ -36,9 +36,9 @@ def settled(place, **changes) -> Config:
     return runs.settle(place, Config(**changes))
 
 
-def finish_fold(run: paths.Run, key: str, valid: np.ndarray, test: np.ndarray, seed: int) -> np.ndarray:
+def finish_fold(run: paths.Run, key: str, valid: np.ndarray, test: np.ndarray, seed: int, **plan) -> np.ndarray:
     """Writes predictions and the plan of a fold; returns the test part."""
-    paths.write_json(run.fold(key).plan, {"steps": 70, "steps_per_epoch": 20})
+    paths.write_json(run.fold(key).plan, {"steps": 70, "steps_per_epoch": 20} | plan)
     rng = np.random.default_rng(seed)
     if len(valid):
         paths.write_predictions(run.fold(key).valid, valid, rng.dirichlet([1, 1, 1], len(valid)).astype(np.float32))
@@ -297,6 +297,20 @@ def test_a_full_run_expects_the_score_of_the_folds_with_the_same_settings(place)
     odd = runs.open_run(place, other)
     finish_fold(odd, "full", np.empty(0, int), np.arange(12), 1)
     assert runs.finish(place, odd, other, 1.0)["score"] is None
+
+
+@pytest.mark.parametrize(("plan", "known"), [({"steps": 105}, True), ({"steps": 106}, False), ({"steps": 46}, False), ({"width": 0.5}, False)])
+def test_a_full_run_expects_nothing_of_folds_that_were_trained_otherwise(place, plan, known):
+    """As where folds had a minute and the full run an hour: neither their score nor their temperature would be its own."""
+    wanted = settled(place, fold="0", minutes=1.0)
+    run = runs.open_run(place, wanted)
+    finish_fold(run, "0", np.arange(0, 30, 5), np.arange(12), 0, width=1.0)
+    runs.finish(place, run, wanted, 1.0)
+    full = settled(place, fold="full", minutes=60.0)
+    whole = runs.open_run(place, full)
+    finish_fold(whole, "full", np.empty(0, int), np.arange(12), 1, **{"width": 1.0} | plan)
+    assert (runs.finish(place, whole, full, 1.0)["score"] is not None) == known
+    assert (runs.predictions(place, problem.read(place.problem), whole.name).like is not None) == known
 
 
 def test_best_is_the_one_that_06_names_else_the_newest(place):

@@ -227,16 +227,16 @@ def test_a_run_on_every_row_is_picked_in_the_place_of_its_like_on_one_fold(place
     make_run(place, "other", [0.895], width=0.02, test=mixed(0.5, 1), model="other")
     every = make_run(place, "every-row", [None], fold="full")
     assert [name for name, _ in standing.picks(place)] == ["one-fold", "other"]  # without a score of its like it is no candidate
-    for run in (one, place.run("other")):
-        paths.write_json(run.fold("0").plan, {"steps": 10, "steps_per_epoch": 5})
+    for fold in (one.fold("0"), place.run("other").fold("0"), every.fold("full")):
+        paths.write_json(fold.plan, {"steps": 10, "steps_per_epoch": 5})
     score = paths.read_json(every.score)
-    paths.write_json(every.score, score | standing.runs.expected(place, standing.runs.settings(every)))
+    paths.write_json(every.score, score | standing.runs.expected(place, every))
     first, second = standing.picks(place)
     assert (first[0], second[0]) == ("every-row", "other")
     assert first[1] == "best cross-validation, 0.9000, that of its like on folds"
     mean = make_run(place, "mean-of-two", [0.91, 0.89], fold="all", seed=2)
     for key in ("0", "1"):
-        paths.write_json(mean.fold(key).plan, {"steps": 20, "steps_per_epoch": 5})  # trained longest: the like
+        paths.write_json(mean.fold(key).plan, {"steps": 14, "steps_per_epoch": 5})  # trained longest: the like
     assert {run.name for run in standing._candidates(place, problem.read(place.problem))} == {"every-row", "one-fold", "other", "mean-of-two"}
 
 
