@@ -45,13 +45,11 @@ def held(place: paths.Place, run: paths.Run, question: Problem, found: runs.Pred
             raise Mistake(f"{file.name} has changed since run {run.name} was trained: which picture a prediction belongs to is lost.")
     if not len(found.valid_rows):
         return None
-    train = tables.read(place.train, ["id", "label", "group"])
-    truth = targets.truth(question, train.label)[found.valid_rows]
-    train = train.iloc[found.valid_rows].reset_index(drop=True)
-    parts = runs.honest_parts(tables.read(place.folds, ["fold"]).fold.to_numpy()[found.valid_rows])
+    train = tables.read(place.train, ["id", "label", "group"], found.valid_rows)
+    truth = targets.truth(question, train.label)
+    parts = runs.honest_parts(tables.read(place.folds, ["fold"], found.valid_rows).fold.to_numpy())
     decided = runs.decided(question, truth, found.valid, parts)
-    listed = tables.read(place.pictures, ["part", "row", *tables.SIZES])
-    listed = listed[listed.part == "train"].reset_index(drop=True).reindex(found.valid_rows).reset_index(drop=True)
+    listed = tables.read(place.pictures, ["part", "row", *tables.SIZES], found.valid_rows)  # the train rows come first
     return Held(question, found.valid_rows, truth, found.valid, decided, train, listed)
 
 

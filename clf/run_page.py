@@ -173,8 +173,9 @@ def doubted_labels(run: paths.Run, on: errors.Held, pictures: Pictures) -> tuple
         "there as well, the more the weaker it is. Look at them, correct or drop what is wrong in the competition's label file, and repeat from make "
         f"explore. The first {min(DOUBTED, len(found))}, given label → suggested:"
     )
-    place_of = pd.Series(np.arange(len(on.rows)), on.train.id)
-    shown = found[found.id.isin(place_of.index)].head(DOUBTED)  # a user may have edited the file
+    shown = found[found.id.isin(on.train.id)].head(DOUBTED)  # a user may have edited the file
+    near = on.train.id[on.train.id.isin(shown.id)]
+    place_of = pd.Series(near.index, near)
     return text, [(pictures.tile(place_of[each.id]), f"{each.id}: {each.label} → {each.suggested}") for each in shown.itertuples()]
 
 

@@ -95,7 +95,7 @@ def sample(place: paths.Place, side: int) -> tuple[pd.DataFrame, np.ndarray] | s
         found.append(facts(packed[where[rows]]))
         lines.append(of_part[rows])
     del listed
-    seen = sizes(tables.read(place.pictures, ["part", *tables.SIZES]).iloc[np.concatenate(lines)])  # together: a format has one number
+    seen = sizes(tables.read(place.pictures, ["part", *tables.SIZES], np.concatenate(lines)))  # together: a format has one number
     return pd.concat([pd.concat(found, ignore_index=True), seen], axis=1), np.repeat([False, True], [len(each) for each in lines])
 
 

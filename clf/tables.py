@@ -12,10 +12,10 @@ CHUNK_ROWS = 20_000
 SIZES = ("width", "height", "format")  # columns of pictures.csv: what 02 wrote of the files
 
 
-def read(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
+def read(path: Path, columns: list[str] | None = None, rows: np.ndarray | None = None) -> pd.DataFrame:
     """A table as text: `0012`, `1e10`, `NA` and the empty cell stay what they are. A byte-order mark is dropped; latin-1 is tried last.
 
-    `columns`: of these those that there are.
+    `columns`: of these those that there are. `rows`: those with these numbers, in their order; the others never lie in memory together.
     """
     sign, chosen = delimiter(path), columns and columns.__contains__
     for encoding in ("utf-8-sig", "latin-1"):
@@ -24,7 +24,9 @@ def read(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
             chunks = pd.read_csv(
                 path, dtype=str, keep_default_na=False, encoding=encoding, usecols=chosen, index_col=False, sep=sign, chunksize=CHUNK_ROWS
             )
-            return pd.concat(chunks, ignore_index=True)
+            if rows is None:
+                return pd.concat(chunks, ignore_index=True)
+            return pd.concat(chunk[chunk.index.isin(rows)] for chunk in chunks).reindex(rows).reset_index(drop=True)
         except UnicodeDecodeError:
             continue
         except pd.errors.EmptyDataError:

@@ -46,6 +46,16 @@ def test_some_columns(tmp_path):
     assert tables.read(tmp_path / "a.csv", ["b", "id"]).to_dict("records") == [{"id": "1", "b": "3"}]
 
 
+def test_some_rows_in_their_order_over_all_chunks(tmp_path, monkeypatch):
+    path = tmp_path / "t.csv"
+    path.write_text("id,label\n" + "".join(f"0{number},{number % 3}\n" for number in range(50)))
+    monkeypatch.setattr(tables, "CHUNK_ROWS", 7)
+    chosen = np.array([48, 0, 6, 7, 7, 21])
+    expected = tables.read(path).iloc[chosen].reset_index(drop=True)
+    pd.testing.assert_frame_equal(tables.read(path, rows=chosen), expected)
+    pd.testing.assert_frame_equal(tables.read(path, ["label"], chosen), expected[["label"]])
+
+
 def test_cells_are_parted_at_blanks_or_at_a_sign():
     assert tables.parted(" ", " a  b\tc ") == ["a", "b", "c"]
     assert tables.parted("|", "red fox | elk||") == ["red fox", "elk"]
