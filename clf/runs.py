@@ -374,7 +374,7 @@ def expected(place: paths.Place, run: paths.Run) -> dict:
 
 def on_folds(place: paths.Place, settled: Config, trained: paths.Run | None = None) -> paths.Run | None:
     """The whole run on folds that differs from the settings in fold, seeds and budget only; of several, the one trained longest. It tells
-    what a run that is `trained` may expect only where it is about the same network, trained about as long."""
+    what a run that is `trained` may expect only where it is the same network, trained about as long, and mixes pictures alike."""
     free = {"fold": "", "epochs": 0.0, "minutes": 0.0, "seed": 0, "seeds": 1}
     wanted = dataclasses.replace(settled, **free)
     whole = [(run, settings(run)) for run in all_runs(place) if run.score.exists()]
@@ -386,9 +386,9 @@ AS_LONG = 1.5  # times the epochs, at the most, of two runs that were trained ab
 
 
 def _alike(one: paths.Run, other: paths.Run) -> bool:
-    networks = [{(plan.get("width"), plan.get("side")) for plan in plans(run)} for run in (one, other)]
+    ways = [{(plan.get("width"), plan.get("side"), plan.get("mix", "none")) for plan in plans(run)} for run in (one, other)]
     shorter, longer = sorted(epochs_trained(run) for run in (one, other))
-    return networks[0] == networks[1] and longer <= AS_LONG * shorter
+    return ways[0] == ways[1] and longer <= AS_LONG * shorter
 
 
 def epochs_trained(run: paths.Run) -> float:

@@ -299,7 +299,10 @@ def test_a_full_run_expects_the_score_of_the_folds_with_the_same_settings(place)
     assert runs.finish(place, odd, other, 1.0)["score"] is None
 
 
-@pytest.mark.parametrize(("plan", "known"), [({"steps": 105}, True), ({"steps": 106}, False), ({"steps": 46}, False), ({"width": 0.5}, False)])
+@pytest.mark.parametrize(
+    ("plan", "known"),
+    [({"steps": 105}, True), ({"steps": 106}, False), ({"steps": 46}, False), ({"width": 0.5}, False), ({"mix": "both"}, False)],
+)
 def test_a_full_run_expects_nothing_of_folds_that_were_trained_otherwise(place, plan, known):
     """As where folds had a minute and the full run an hour: neither their score nor their temperature would be its own."""
     wanted = settled(place, fold="0", minutes=1.0)
