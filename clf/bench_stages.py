@@ -10,6 +10,8 @@ import io
 import itertools
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -369,23 +371,40 @@ def otherwise(ground: Ground, repeats: int) -> Iterator[dict]:
     yield record(f"fit beside Keras's, {on.title}", found["ours"], "pictures/s", found["theirs"], f"model.fit of {beside}")
 
 
+# In an interpreter of its own: PyTorch and TensorFlow bring two versions of the same libraries, and do not live in one process.
+IMAGE_FOLDER = """
+import sys, time
+from torch.utils.data import DataLoader
+from torchvision import datasets, transforms
+raw, side, size, workers = sys.argv[1], *map(int, sys.argv[2:])
+folder = datasets.ImageFolder(raw, transforms.Compose([transforms.Resize((side, side)), transforms.ToTensor()]))
+batches = DataLoader(folder, size, shuffle=True, num_workers=workers)
+began = time.perf_counter()
+for _ in batches:
+    pass
+print(len(folder) / (time.perf_counter() - began))
+"""
+
+
 def torch(ground: Ground, repeats: int) -> Iterator[dict]:
     """An epoch's pictures from the store beside torchvision's ImageFolder, which decodes them."""
     if not importlib.util.find_spec("torchvision"):
-        print("left out: torchvision's ImageFolder (torch is not installed)")
+        print("left out: torchvision's ImageFolder (torchvision is not installed)")
         return
-    from torch.utils.data import DataLoader
-    from torchvision import datasets, transforms
-
     side, sizes = 160, ground.sizes
-    folder = datasets.ImageFolder(str(ground.raw), transforms.Compose([transforms.Resize((side, side)), transforms.ToTensor()]))
     source, steps = ground.material(side), max(1, len(ground.rows) // sizes.batch)
     ours = steps * min(sizes.batch, len(ground.rows))
-    ways = {
-        "ours": lambda: ours / seconds(lambda: consume(stream(source, side, sizes, CROPS, steps))),
-        "theirs": lambda: len(folder) / seconds(lambda: consume(DataLoader(folder, sizes.batch, shuffle=True, num_workers=CORES))),
-    }
-    found = turns(ways, repeats)
+    command = [sys.executable, "-P", "-c", IMAGE_FOLDER, str(ground.raw), *map(str, (side, sizes.batch, CORES))]
+
+    def theirs() -> float:
+        return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+    try:
+        theirs()
+    except subprocess.CalledProcessError as error:
+        print(f"left out: torchvision's ImageFolder ({error.stderr.splitlines()[-1]})")
+        return
+    found = turns({"ours": lambda: ours / seconds(lambda: consume(stream(source, side, sizes, CROPS, steps))), "theirs": theirs}, repeats)
     yield record(f"an epoch's pictures, {side} px", found["ours"], "pictures/s", found["theirs"], "torchvision's ImageFolder")
 
 

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from clf import config, containers, decoders
+from clf import batch, config, containers, decoders
 from clf.containers import pixel_columns
 from clf.decoders import Large, Limits, Loaded, Unreadable, decode, expose
 
@@ -60,18 +60,9 @@ def _resize(picture: np.ndarray, height: int, width: int) -> np.ndarray:
     """[H,W,C] of uint8, uint16 or float32 → [height,width,C]"""
     if picture.shape[:2] == (height, width):
         return np.ascontiguousarray(picture)
-    if picture.shape[2] > 4:  # more than OpenCV resizes at once
-        parts = [picture[:, :, start : start + 4] for start in range(0, picture.shape[2], 4)]
-        return np.concatenate([_resize(part, height, width) for part in parts], axis=2)
-    times = int(max(picture.shape[0] / height, picture.shape[1] / width) + 0.4)
-    if times <= 2:
-        # Bilinear sampling aliases when it shrinks a lot, but up to 1.6 by less than resizing differs between libraries (40 dB). The mean of
-        # areas takes half as long as a JPEG's decoding, unless they are blocks of 2 x 2.
-        times = max(times, 1)
-        picture = cv2.resize(picture, (times * width, times * height), interpolation=cv2.INTER_LINEAR)
-    if times > 1:
-        picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
-    return picture.reshape(height, width, -1)
+    resized = np.empty((height, width, picture.shape[2]), picture.dtype)
+    batch.resize(picture, resized)
+    return resized
 
 
 def visible(picture: np.ndarray) -> np.ndarray:

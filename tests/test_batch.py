@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 import tensorflow as tf
+from sklearn.datasets import load_sample_image
 
 from clf import batch, data
 
@@ -49,13 +50,29 @@ def test_a_picture_is_mirrored_in_place(channels, code):
 
 
 @pytest.mark.parametrize("channels", CHANNELS)
-@pytest.mark.parametrize(("side", "how"), [(7, cv2.INTER_AREA), (9, cv2.INTER_LINEAR)])
+@pytest.mark.parametrize(("side", "how"), [(4, cv2.INTER_AREA), (9, cv2.INTER_LINEAR)])
 def test_resize_writes_into_its_target_by_area_where_it_shrinks_a_lot(channels, side, how):
     source = np.random.default_rng(0).integers(0, 256, (12, 13, channels), np.uint8)
     out = batch.empty((2, side, side, channels))
     batch.resize(source, out[1])
     for channel in range(channels):
         np.testing.assert_array_equal(out[1, ..., channel], cv2.resize(source[..., channel], (side, side), interpolation=how))
+
+
+@pytest.mark.parametrize("channels", CHANNELS)
+@pytest.mark.parametrize("before", [(103, 160), (128, 128), (160, 131)])
+def test_halving_comes_as_close_to_the_mean_of_areas_as_bilinear_sampling_does_not(channels, before):
+    photo = cv2.resize(load_sample_image("china.jpg"), before[::-1], interpolation=cv2.INTER_AREA)
+    source = np.ascontiguousarray(np.resize(photo.transpose(2, 0, 1), (channels, *before)).transpose(1, 2, 0))
+    out = np.empty((64, 64, channels), np.uint8)
+    batch.resize(source, out)
+    assert batch.by_area(max(before), 64)
+
+    def by(how: int) -> np.ndarray:
+        return np.stack([cv2.resize(source[..., channel], (64, 64), interpolation=how) for channel in range(channels)], axis=2)
+
+    assert cv2.PSNR(out, by(cv2.INTER_AREA)) > 45
+    assert before == (128, 128) or cv2.PSNR(by(cv2.INTER_LINEAR), by(cv2.INTER_AREA)) < 40
 
 
 # -- memory ------------------------------------------------------------------------------------------------------------------------
