@@ -2,7 +2,7 @@
 
 Both are processes of their own against the stand-in; only the pauses between their tries are left out. Of ours no token, no signed address
 and no traceback may be seen in any output or file, whatever the fault; a command that failed is repeated once the fault is gone. Ours runs
-on every row; the client, which does not change, on a fifth of them (CLF_TESTS=all: on all).
+on every row of a download and every second of a submission; the client, which does not change, on a fifth of them (CLF_TESTS=all: on all).
 """
 
 import contextlib
@@ -295,7 +295,7 @@ def test_submission_with_the_plain_client(ready, row, tmp_path):
     assert len(toys(server).submissions) == row.made
 
 
-@pytest.mark.parametrize("row", SUBMISSIONS, ids=lambda row: row.fault)
+@pytest.mark.parametrize("row", cases.part(SUBMISSIONS, 2), ids=lambda row: row.fault)
 def test_submission_with_ours(ready, row, scratch):
     server, file = ready
     row.breaks(server)
@@ -358,7 +358,7 @@ def test_a_download_killed_at_random_points_ends_whole_when_it_is_repeated(serve
     assert client.finish(client.start(server, words, client.CHECKOUT)).returncode == 0
     whole = time.monotonic() - began
     killed = []
-    for _ in range(20):
+    for _ in range(20 if cases.ALL else 8):
         sources.remove(place.data)
         mend(server)
         server.plant("store", slow=0.01, piece=1 << 15)
@@ -375,5 +375,5 @@ def test_a_download_killed_at_random_points_ends_whole_when_it_is_repeated(serve
         assert done.returncode == 0, done.stderr
         assert held(place.raw) == RAW
         assert leftovers(place) == []
-    assert sum(killed) >= 10
+    assert sum(killed) >= len(killed) / 2
     assert any(server.ranges)  # some went on where they stopped

@@ -230,6 +230,7 @@ def test_what_cannot_be_rehearsed_says_why(script, tmp_path):
 
 
 @pytest.mark.slow
+@cases.long
 def test_make_rehearse_ends_with_a_hidden_score_and_a_second_one_does_nothing(script, tmp_path, scratch):
     entry = ZOO["cifar-10"]
     harness.build(entry, tmp_path / "built")
