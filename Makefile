@@ -96,7 +96,7 @@ clean: setup  ## remove derived data of one competition; raw/, runs/ and submiss
 	@$(RUN) scripts/clean.py $(WORDS)
 
 test: setup  ## the tests; CLF_TESTS=all before it: every case of the long lists, of which else a part runs
-	@$(RUN) -m pytest -n 2 --dist loadfile
+	@$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 zoo: setup  ## small copies of 44 real competitions through all steps, and changed in 13 ways through 02; the README's table of them
 	@$(RUN) -m tests.zoo

@@ -35,6 +35,12 @@ def _loopback_only(self, address):
 socket.socket.connect = _loopback_only
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first: one that begins last would be worked at by one process, while the other has nothing to do."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(autouse=True)
 def scratch(tmp_path, monkeypatch):
     """A scratch home and work folder; returns the work folder (`$CLF_WORK`)."""
