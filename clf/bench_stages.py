@@ -402,7 +402,7 @@ def torch(ground: Ground, repeats: int) -> Iterator[dict]:
     try:
         theirs()
     except subprocess.CalledProcessError as error:
-        print(f"left out: torchvision's ImageFolder ({error.stderr.splitlines()[-1]})")
+        print(f"left out: torchvision's ImageFolder ({[f'exit status {error.returncode}', *error.stderr.splitlines()][-1]})")
         return
     found = turns({"ours": lambda: ours / seconds(lambda: consume(stream(source, side, sizes, CROPS, steps))), "theirs": theirs}, repeats)
     yield record(f"an epoch's pictures, {side} px", found["ours"], "pictures/s", found["theirs"], "torchvision's ImageFolder")
