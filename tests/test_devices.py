@@ -74,7 +74,7 @@ for layer in norms:
         first, second = [local.numpy() for local in learner.strategy.experimental_local_results(variable.value)]
         assert np.isfinite(first).all() and np.ptp(first) > 0
         np.testing.assert_array_equal(first, second)
-predictions = train(make(two(), lambda: models.build("resnet10", SIDE, 1, 3, 0.25), "muon"), sys.argv[1])
+predictions = train(learner, sys.argv[1])
 assert np.isfinite(predictions).all()
 """
 

@@ -112,7 +112,7 @@ def trains(name: str, policy: str) -> bool:
 
 BY_POLICY = list(itertools.product(models.MODELS, POLICIES))
 TRAINED = [pair for pair in BY_POLICY if trains(*pair)]
-PART = cases.part([pair for pair in BY_POLICY if not trains(*pair)], 6)
+PART = cases.part([pair for pair in BY_POLICY if not trains(*pair)], 12)
 
 
 @pytest.mark.parametrize(("name", "policy"), [*TRAINED, *PART])

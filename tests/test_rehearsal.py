@@ -94,7 +94,7 @@ def leaks(place: paths.Place, there: paths.Place) -> list[str]:
     return sorted(gone & words)
 
 
-@pytest.mark.parametrize("name", FAST)
+@pytest.mark.parametrize("name", cases.part(FAST, 2))
 def test_a_rehearsal_asks_the_same_of_fewer_rows(name, tmp_path):
     place, there = explored(name, tmp_path)
     check(place, there)
