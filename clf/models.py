@@ -330,18 +330,11 @@ def choose_precision(name: str) -> tuple[str, str]:
         if all(detail.get("compute_capability", (0, 0)) >= (7, 0) for detail in details):
             return "mixed_float16", "every GPU has tensor cores"
         return "float32", "a GPU without tensor cores"
-    if not _has_bfloat16():
+    if not networks.processor_has("avx512_bf16", "amx_bf16"):
         return "float32", "neither GPU nor a processor with bfloat16"
     ratio = _bfloat16_speed()
     policy = "mixed_bfloat16" if ratio >= WORTHWHILE else "float32"
     return policy, f"a convolution in bfloat16 measured {ratio:.2f} times as fast as in float32"
-
-
-def _has_bfloat16() -> bool:
-    try:
-        return bool({"avx512_bf16", "amx_bf16"} & set(Path("/proc/cpuinfo").read_text().split()))
-    except OSError:
-        return False
 
 
 def _bfloat16_speed() -> float:

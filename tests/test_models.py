@@ -224,9 +224,12 @@ CONVOLUTIONS = [  # side, channels in and out, and settings: small maps in ways 
 
 
 @pytest.mark.parametrize("case", CONVOLUTIONS, ids=str)
-@pytest.mark.parametrize(("policy", "tolerance"), [("float32", 1e-5), ("mixed_bfloat16", 0.02)])
-def test_our_convolution_is_that_of_keras(case, policy, tolerance):
+@pytest.mark.parametrize(
+    ("policy", "tiles", "tolerance"), [("float32", False, 1e-5), ("mixed_bfloat16", False, 0.02), ("mixed_bfloat16", True, 0.02)]
+)
+def test_our_convolution_is_that_of_keras(monkeypatch, case, policy, tiles, tolerance):
     side, (before, after), settings = case
+    monkeypatch.setattr(networks, "processor_has", lambda *flags: tiles)
     models.set_precision(policy)
     settings = {"filters": after, "kernel_size": 3, "padding": "same", "bias_initializer": "random_normal"} | settings
     theirs, ours = keras.layers.Conv2D(**settings), networks.Conv2D(**settings)
@@ -241,17 +244,22 @@ def test_our_convolution_is_that_of_keras(case, policy, tolerance):
         np.testing.assert_allclose(np.float32(one), np.float32(other), rtol=tolerance, atol=tolerance * np.abs(np.float32(other)).max())
 
 
-@pytest.mark.parametrize(("policy", "most"), [("float32", 4), ("mixed_bfloat16", 8)])
-def test_small_maps_need_no_operation_for_the_kernels_gradient(policy, most):
-    """The slow operation is in a step where maps are large, and not where they are small."""
+@pytest.mark.parametrize(
+    ("policy", "tiles", "most", "products"), [("float32", True, 4, 0), ("mixed_bfloat16", False, 8, 0), ("mixed_bfloat16", True, 8, 9)]
+)
+def test_small_maps_need_no_operation_for_the_kernels_gradient(monkeypatch, policy, tiles, most, products):
+    """The slow operation is in a step where maps are large, and not where they are small; there are products of matrices where the processor
+    has units for them."""
+    monkeypatch.setattr(networks, "processor_has", lambda *flags: tiles)
     models.set_precision(policy)
     kind = keras.mixed_precision.dtype_policy().compute_dtype
     for side in (most, most + 1):
         layer = networks.Conv2D(4, 3, padding="same")
         layer.build((None, side, side, 4))
         step = tf.function(lambda inputs, layer=layer: through(layer, inputs)[1]).get_concrete_function(tf.zeros([2, side, side, 4], kind))
-        kinds = {operation.type for operation in step.graph.get_operations()}
+        kinds = [operation.type for operation in step.graph.get_operations()]
         assert ("Conv2DBackpropFilter" in kinds) == (side > most)
+        assert kinds.count("MatMul") == (0 if side > most else products)
 
 
 # -- batch norm ------------------------------------------------------------------------------------------------------------------------
@@ -510,10 +518,10 @@ def test_precision_is_asked_for_or_measured(monkeypatch):
     if models.gpu_count():
         return
     for ratio, policy in ((1.6, "mixed_bfloat16"), (1.1, "float32")):
-        monkeypatch.setattr(models, "_has_bfloat16", lambda: True)
+        monkeypatch.setattr(networks, "processor_has", lambda *flags: True)
         monkeypatch.setattr(models, "_bfloat16_speed", lambda ratio=ratio: ratio)
         assert models.choose_precision("auto") == (policy, f"a convolution in bfloat16 measured {ratio:.2f} times as fast as in float32")
-    monkeypatch.setattr(models, "_has_bfloat16", lambda: False)
+    monkeypatch.setattr(networks, "processor_has", lambda *flags: False)
     assert models.choose_precision("auto") == ("float32", "neither GPU nor a processor with bfloat16")
 
 
