@@ -321,7 +321,7 @@ WORTHWHILE = 1.2  # times as fast as float32, from which bfloat16 is taken
 
 def choose_precision(name: str) -> tuple[str, str]:
     """A policy's name and why. "auto": mixed_float16 where every GPU has tensor cores, mixed_bfloat16 on a processor that computes in
-    it and is measured (half a second) to be faster with it, else float32. Raises Mistake for an unknown name."""
+    it and is measured (in a second) to be faster with it, else float32. Raises Mistake for an unknown name."""
     if name != "auto":
         config.choose(PRECISIONS, name, "precision")
         return name, "asked for"
@@ -384,21 +384,22 @@ def work_within(policy: str, seconds: float) -> float:
 
 
 @functools.cache  # measured once in a process
-def _convolution_seconds(*kinds: tf.DType, repeats: int = 5) -> dict[tf.DType, float]:
-    """Seconds that a 3x3 convolution 64 → 64 takes forward and backward: the best of interleaved repeats."""
+def _convolution_seconds(*kinds: tf.DType, repeats: int = 15) -> dict[tf.DType, float]:
+    """Seconds that a 3x3 convolution 64 → 64 takes forward and backward: the median of interleaved repeats. The best of them may be one of the
+    moments in which a processor that others share is half as fast again, and the network would be too wide for the rest of the time."""
     _memory_grows()
     maps, kernel = tf.random.stateless_normal([16, 32, 32, 64], [0, 0]), tf.random.stateless_normal([3, 3, 64, 64], [0, 1])
-    best = dict.fromkeys(kinds, np.inf)
+    taken = {kind: [] for kind in kinds}
     for _ in range(repeats):
-        for kind in best:
+        for kind in kinds:
             x, w = tf.cast(maps, kind), tf.cast(kernel, kind)
             began = time.perf_counter()
             with tf.GradientTape() as tape:
                 tape.watch([x, w])
                 y = tf.nn.conv2d(x, w, 1, "SAME")
             _ = [float(gradient[(0,) * 4]) for gradient in tape.gradient(y, [x, w])]  # waits for a GPU
-            best[kind] = min(best[kind], time.perf_counter() - began)
-    return best
+            taken[kind].append(time.perf_counter() - began)
+    return {kind: float(np.median(seconds)) for kind, seconds in taken.items()}
 
 
 def set_precision(policy: str) -> None:
