@@ -16,7 +16,7 @@ from clf.config import Config, Mistake
 
 MOVED_VIEWS = 0.05  # of a training's time, that views moved by a pixel may take
 RECALIBRATION = 24  # batches that the batch-norm statistics are averaged over
-PAGE = 6.0  # seconds for score and page: figures, a look for a shift, pictures
+PAGE = 4.0  # seconds for score and page (figures, pictures) and for the end of the process
 FEWEST = 20  # steps: fewer teach a network nothing
 AUTOMATIC = "both"  # what mix=auto is, from OFTEN times that each row is seen
 OFTEN = 30

@@ -145,16 +145,24 @@ def standard_error(auc: float, ones: int, zeros: int) -> float:
 
 
 def adversarial(place: paths.Place, side: int) -> Line:
-    """Looked at once for these tables and this store: the answer stands in a record beside them. Raises Mistake without a store."""
+    """Raises Mistake without a store."""
+    return adversarial_line(look(place, side))
+
+
+def look(place: paths.Place, side: int) -> dict:
+    """`told_apart`, or `why` not. Once for these tables and this store, in some seconds: the answer stands in a record beside them.
+
+    Raises Mistake without a store.
+    """
     store.load(place.packed(side))
     files = (place.train, place.test, place.pictures, place.packed(side).record)
     made_from = {file.name: paths.hash_file(file) for file in files} | {"side": side} | paths.code("shift")
     if paths.changed(place.shift, made_from):
-        print("page: can a model tell test pictures from training pictures?")
+        print("shift: can a model tell test pictures from training pictures?")
         drawn = sample(place, side)
         found = {"why": drawn} if isinstance(drawn, str) else told_apart(*drawn)
         paths.write_json(place.shift, {"made_from": made_from, **found})
-    return adversarial_line(paths.read_json(place.shift))
+    return paths.read_json(place.shift)
 
 
 def adversarial_line(found: dict) -> Line:

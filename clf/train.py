@@ -17,7 +17,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from clf import augment, config, crew, folds, learn, losses, material, metrics, models, optim, paths, planning, problem, runs
+from clf import augment, config, crew, folds, learn, losses, material, metrics, models, optim, paths, planning, problem, runs, shift
 from clf.config import Config, Mistake
 
 
@@ -40,6 +40,8 @@ def check_names(place: paths.Place, settled: Config) -> None:
 
 def trained(place: paths.Place, run: paths.Run, settled: Config, deadline: float) -> None:
     """Trains what a run lacks: one part here, several in fresh interpreters. `deadline`: minutes after which the command has ended, or 0."""
+    if settled.minutes:
+        shift.look(place, runs.store_side(place))  # for the page: it takes seconds the first time, which the budget has to know of
     keys, end, pause_at = runs.fold_keys(place, settled), planning.end_of(settled), crew.pause_time(deadline)
     if len(keys) > 1:
         crew.train(place, run, keys, end, pause_at)
