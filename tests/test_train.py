@@ -235,6 +235,17 @@ def test_a_picture_that_does_not_fit_alone_is_a_mistake(place, monkeypatch):
         planning.fitting(settled(place, batch_size=4), material.load(place, 32), np.arange(72), 4, print)
 
 
+@pytest.mark.parametrize(("budget", "before"), [({"minutes": 1.0, "epochs": 0.0}, True), ({"epochs": 0.1}, False)])
+def test_a_budget_is_divided_after_the_look_for_a_shift(place, monkeypatch, budget, before):
+    """It takes seconds, but only in the competition's first run: what is set aside for the page cannot know of it."""
+    place.shift.unlink(missing_ok=True)
+    looked = []
+    monkeypatch.setattr(train, "fold", lambda *given: looked.append(place.shift.exists()))
+    wanted = settled(place, **budget)
+    train.trained(place, runs.open_run(place, wanted), wanted, 0.0)
+    assert looked == [before]
+
+
 def test_entries_of_ones_own_are_trained_by_their_names(place, monkeypatch, capsys):
     def body(inputs, *given, **named):
         return keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3, 2, activation="relu")(inputs))
