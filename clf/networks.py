@@ -85,11 +85,10 @@ def _convolved(inputs: tf.Tensor, kernel: tf.Tensor) -> tuple:
         )
         maps, outer = tf.pad(tf.transpose(inputs, [3, 1, 2, 0]), [[0, 0], [1, 1], [1, 1], [0, 0]]), tf.transpose(outer, [1, 2, 0, 3])
         if inputs.dtype == tf.bfloat16 and processor_has("amx_bf16"):
-            (height, width, _, filters), channels = outer.shape, inputs.shape[3]
-            flat = tf.reshape(outer, [-1, filters])
+            (height, width), (channels, filters) = inputs.shape[1:3], kernel.shape[2:]
             places = [maps[:, row : row + height, column : column + width] for row in range(3) for column in range(3)]
-            products = [tf.matmul(tf.reshape(place, [channels, -1]), flat) for place in places]
-            return of_inputs, tf.reshape(tf.stack(products), [3, 3, channels, filters])
+            products = [tf.matmul(tf.reshape(place, [channels, -1]), tf.reshape(outer, [-1, filters])) for place in places]
+            return of_inputs, tf.reshape(tf.stack(products), kernel.shape)
         return of_inputs, tf.transpose(tf.nn.conv2d(maps, outer, 1, "VALID"), [1, 2, 0, 3])
 
     return tf.nn.conv2d(inputs, kernel, 1, "SAME"), gradients
